@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * secmem: secrets in kernel pages that are mapped nowhere until somebody
+ * holds an access. This header is the whole interface of /dev/secmem.
+ *
+ * Opening /dev/secmem makes a vault (a set of secrets that share one mapping)
+ * and a grant of all of it with every right. SECMEM_IOC_EXPORT makes a further
+ * grant, of one secret or of the vault, with rights that only shrink. A file
+ * answers the first address space that uses it, until that address space is
+ * gone; INFO, poll and fdinfo do not count as use.
+ *
+ * Every call takes a pointer to a struct whose first field is its size in
+ * bytes, as the caller's header has it. A struct smaller than the first
+ * version is EINVAL. A larger one is E2BIG unless what this kernel does not
+ * know is zero. Unknown flags and non-zero reserved fields are EINVAL. Unless
+ * a call says otherwise, a call that fails has changed nothing. Results are
+ * written back into the caller's struct. Layouts are the same for 32-bit and
+ * 64-bit callers.
+ *
+ * Lengths and offsets are bytes. A deadline is absolute CLOCK_MONOTONIC
+ * nanoseconds, or SECMEM_FOREVER; one in the past makes a call that would
+ * wait fail with ETIMEDOUT, after trying once. A wait that a signal ends
+ * returns EINTR and is never restarted by the kernel.
+ *
+ * All calls may be made by any thread of the address space that the file
+ * answers, at the same time. An access belongs to the grant, not to the thread
+ * that took it: any thread of the process may touch the bytes while it is
+ * held, and any may release it.
+ *
+ * Errors, and what they mean everywhere:
+ *
+ *   EACCES       the file answers another address space, or its grant lacks
+ *                the right that the call needs
+ *   EAGAIN       the call would wait, and SECMEM_NOWAIT is set
+ *   EBADMSG      the canary beside the data was damaged; a RELEASE that says
+ *                so has happened, a CLOSE that says so has closed
+ *   EBUSY        SEAL: a WRITE access is held; mmap: the grant has a view, or
+ *                accesses from its last one
+ *   E2BIG        the struct is larger than this kernel's and not zero there
+ *   EFAULT       a pointer of the caller's leads nowhere, or into shut memory
+ *   EINTR        a signal ended the wait
+ *   EINVAL       a field is outside its range, unknown or not zero; or RELEASE
+ *                of what this grant does not hold
+ *   EKEYREVOKED  the secret is closed or closing
+ *   EMFILE       no more secrets fit into this vault, grants into this
+ *                system's limit, or nested accesses into their counter
+ *   ENOENT       the handle was never issued, or not to this grant
+ *   ENOMEM       no memory, or RLIMIT_MEMLOCK (or the administrator's cap)
+ *                reached
+ *   ENOTTY       no such call
+ *   ENXIO        the grant has no view, or the secret lies beyond its end
+ *   EOPNOTSUPP   a protection that CREATE requires is not in force
+ *   EOWNERDEAD   the last writer died, or was revoked, before it released;
+ *                until a WRITE completes, the bytes may be half of each
+ *   EPERM        the secret is sealed
+ *   ETIMEDOUT    the deadline passed
+ *
+ * A touch of the view without an access, or a write under READ: SIGSEGV. A
+ * touch of a closed secret: SIGBUS, until its place serves another secret.
+ */
+#ifndef _SECMEM_SECMEM_H
+#define _SECMEM_SECMEM_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define SECMEM_DEVICE		"/dev/secmem"
+#define SECMEM_ABI_VERSION	1
+
+#define SECMEM_LENGTH_MAX	(1U << 20)	/* bytes in one secret */
+#define SECMEM_ALIGN_MAX	4096U
+#define SECMEM_LABEL_SIZE	32
+
+/* The handle that names no secret. */
+#define SECMEM_HANDLE_NONE	0
+
+/* A deadline that never comes. */
+#define SECMEM_FOREVER		(-1)
+
+/*
+ * Flags of the calls that take an access: NOWAIT with any of them; exactly one
+ * of READ and WRITE with ACQUIRE, and neither with the others.
+ */
+#define SECMEM_NOWAIT		(1U << 0)
+#define SECMEM_READ		(1U << 1)
+#define SECMEM_WRITE		(1U << 2)
+
+/* Flags of CREATE. */
+#define SECMEM_CREATE_RANDOM	(1U << 0)	/* filled by the kernel's RNG */
+
+/* Rights of a grant. */
+#define SECMEM_RIGHT_READ	(1U << 0)	/* ACQUIRE for READ, READ, pread */
+#define SECMEM_RIGHT_WRITE	(1U << 1)	/* ACQUIRE for WRITE, WRITE */
+#define SECMEM_RIGHT_MAP	(1U << 2)	/* mmap, and so ACQUIRE */
+#define SECMEM_RIGHT_COMPARE	(1U << 3)
+#define SECMEM_RIGHT_CREATE	(1U << 4)	/* of a whole vault only */
+#define SECMEM_RIGHT_SEAL	(1U << 5)
+#define SECMEM_RIGHT_CLOSE	(1U << 6)
+#define SECMEM_RIGHT_REVOKE	(1U << 7)
+#define SECMEM_RIGHT_EXPORT	(1U << 8)
+#define SECMEM_RIGHT_ALL	0x1ffU
+
+/*
+ * Protections: bit numbers. INFO says which are in force on this kernel and
+ * why one is not; CREATE takes a mask (1 << bit) of those that must hold.
+ */
+#define SECMEM_PROT_UNMAPPED	0	/* no mapping without an access */
+#define SECMEM_PROT_READ_ONLY	1	/* read-only while read */
+#define SECMEM_PROT_WRITE_ALONE	2	/* a writer is alone */
+#define SECMEM_PROT_ONE_MM	3	/* a file answers one address space */
+#define SECMEM_PROT_GUARD	4	/* a guard page on each side */
+#define SECMEM_PROT_OVERRUN	5	/* the byte after the data faults */
+#define SECMEM_PROT_CANARY	6	/* random bytes beside the data, checked */
+#define SECMEM_PROT_NO_SWAP	7	/* never swapped */
+#define SECMEM_PROT_NO_DUMP	8	/* not in core dumps */
+#define SECMEM_PROT_NO_INHERIT	9	/* not inherited by fork or exec */
+#define SECMEM_PROT_NO_PEEK	10	/* ptrace, /proc/PID/mem, GUP, KVM get none */
+#define SECMEM_PROT_DIRECT_MAP	11	/* off the kernel's direct map */
+#define SECMEM_PROT_WIPE_FREE	12	/* wiped before its pages are freed */
+#define SECMEM_PROT_WIPE_EXIT	13	/* wiped when the owner's mm ends */
+#define SECMEM_PROT_WIPE_REBOOT	14	/* wiped at reboot, power-off and kexec */
+#define SECMEM_PROT_WIPE_PANIC	15	/* wiped at panic */
+#define SECMEM_PROT_NO_HIBERNATE 16	/* no hibernation while secrets live */
+#define SECMEM_PROT_MEMLOCK	17	/* charged to RLIMIT_MEMLOCK or the cap */
+#define SECMEM_PROT_MEMCG	18	/* charged to the creator's memory cgroup */
+#define SECMEM_PROT_COUNT	19
+
+/* Why a protection is not in force (INFO's why[], indexed by bit number). */
+#define SECMEM_WHY_IN_FORCE	0
+#define SECMEM_WHY_NOT_BUILT	1	/* this version of secmem lacks it */
+#define SECMEM_WHY_KERNEL	2	/* this kernel lacks what it needs */
+#define SECMEM_WHY_ADMIN	3	/* switched off by the administrator */
+
+/*
+ * SECMEM_IOC_INFO: what this kernel and this file offer.
+ * Needs no right, binds the file to nobody, never waits.
+ */
+struct secmem_info {
+	__u32 size;
+	__u32 flags;			/* in: 0 */
+	__u32 abi_version;		/* out: SECMEM_ABI_VERSION of the module */
+	__u32 rights;			/* out: this grant's */
+	__aligned_u64 protections;	/* out: mask of those in force */
+	__aligned_u64 handle;		/* out: of a grant of one secret, or 0 */
+	__u32 length_max;		/* out: bytes in one secret */
+	__u32 secrets_max;		/* out: secrets in one vault */
+	__aligned_u64 memlock_cap;	/* out: bytes a user; 0: RLIMIT_MEMLOCK rules */
+	/* Counts over all vaults of the module. */
+	__aligned_u64 vaults;
+	__aligned_u64 grants;
+	__aligned_u64 secrets;		/* open or closing */
+	__aligned_u64 pages;
+	__aligned_u64 accesses;		/* holders: a grant that holds one secret */
+	__aligned_u64 waiters;
+	__aligned_u64 violations;	/* touches refused, since load */
+	__aligned_u64 wipes;		/* secrets wiped, since load */
+	__u8 why[32];			/* out: SECMEM_WHY_*, by bit number */
+	char version[32];		/* out: of the module, NUL-terminated */
+};
+
+/*
+ * SECMEM_IOC_CREATE: a secret of length bytes, zero or random.
+ * Needs CREATE on a grant of a whole vault. Its memory is reserved and charged
+ * to the caller here. align is a power of two up to SECMEM_ALIGN_MAX, or 0
+ * for 1. The data ends where its last page ends, so that the byte behind it
+ * faults, if length is a multiple of align; else the secret is created
+ * without SECMEM_PROT_OVERRUN, which it says in protections. Where length is
+ * a multiple of the page size there is no room for a canary, and guard pages
+ * stand directly on both sides.
+ * Errors: EINVAL (length 0 or too large, align, flags, an unknown bit in
+ * require), EOPNOTSUPP, ENOMEM, EMFILE, EACCES, EFAULT.
+ */
+struct secmem_create {
+	__u32 size;
+	__u32 flags;			/* in: SECMEM_CREATE_* */
+	__aligned_u64 length;		/* in: 1 to SECMEM_LENGTH_MAX */
+	__u32 align;			/* in */
+	__u32 reserved;			/* in: 0 */
+	__aligned_u64 require;		/* in: mask of protections that must hold */
+	char label[SECMEM_LABEL_SIZE];	/* in: public, shown by STAT */
+	__aligned_u64 handle;		/* out */
+	__aligned_u64 protections;	/* out: mask in force for this secret */
+};
+
+/*
+ * SECMEM_IOC_ACQUIRE: begin an access through the view.
+ * READ is shared among all holders, nests, and never waits behind a waiting
+ * writer; WRITE is alone among all holders of the secret and waits for those
+ * in its way, the caller's own process included. Needs MAP and READ or WRITE,
+ * and a view. offset is promised until this access is released, no longer.
+ * After EOWNERDEAD nothing is held.
+ * Errors: EACCES, EAGAIN, EINTR, EINVAL, EKEYREVOKED, EMFILE, ENOENT, ENOMEM
+ * (page tables), ENXIO, EOWNERDEAD (READ), EPERM (WRITE), ETIMEDOUT, EFAULT.
+ */
+struct secmem_acquire {
+	__u32 size;
+	__u32 flags;			/* in: READ or WRITE, and NOWAIT */
+	__aligned_u64 handle;		/* in */
+	__s64 deadline;			/* in */
+	__aligned_u64 offset;		/* out: of the first byte in the view */
+	__aligned_u64 length;		/* out: bytes */
+};
+
+/*
+ * SECMEM_IOC_RELEASE, SEAL, CLOSE, REVOKE: one struct for the calls that need
+ * a handle and nothing more. deadline and NOWAIT are for CLOSE; elsewhere they
+ * are 0.
+ *
+ * RELEASE ends one access of this grant. With its last one its page-table
+ * entries are gone before the call returns. It never waits for other holders.
+ * Errors: EINVAL (nothing held), EBADMSG, EKEYREVOKED (the access ended with
+ * the secret), ENOENT, EACCES.
+ *
+ * SEAL: no WRITE, ever again. Needs SEAL. Sealing twice is 0.
+ * Errors: EBUSY, EKEYREVOKED, ENOENT, EACCES.
+ *
+ * CLOSE: no new access from now; waits until the held ones are released, then
+ * wipes and frees. Needs CLOSE. Closing a closed secret is 0; a second closer
+ * waits for the same end. A closer that gives up (EAGAIN, EINTR, ETIMEDOUT)
+ * leaves the secret closing: the last release finishes the work.
+ * Errors: those, EBADMSG, ENOENT, EACCES.
+ *
+ * REVOKE: CLOSE without waiting: page-table entries gone in every process,
+ * bytes wiped, held accesses ended, their touches SIGBUS. Needs REVOKE.
+ * Revoking a closed secret is 0. Errors: ENOENT, EACCES.
+ */
+struct secmem_op {
+	__u32 size;
+	__u32 flags;			/* in: NOWAIT (CLOSE) */
+	__aligned_u64 handle;		/* in */
+	__s64 deadline;			/* in (CLOSE) */
+};
+
+/*
+ * SECMEM_IOC_READ, WRITE, COMPARE: an access in one call; no view is needed.
+ * The caller's buffer is read before, or written after, the secret is
+ * touched, so that each call is whole: never half of a concurrent WRITE, and
+ * a bad buffer changes nothing (READ of a buffer that is bad from some byte on
+ * may have written what lies before it). The buffer may lie inside a secret
+ * that is open for it; inside a shut one it is EFAULT.
+ *
+ * READ copies length bytes at offset out, WRITE copies them in. Both need
+ * their right, and offset + length within the secret (else EINVAL). READ
+ * waits while a WRITE access is held, WRITE while any is.
+ *
+ * COMPARE compares the whole secret with length bytes of buffer, in a time
+ * that depends on the lengths alone, and says so in equal (1 or 0); another
+ * length is unequal. offset is 0. Needs COMPARE, not READ.
+ *
+ * Errors: EACCES, EAGAIN, EFAULT, EINTR, EINVAL, EKEYREVOKED, ENOENT, ENOMEM,
+ * EOWNERDEAD (READ, COMPARE), EPERM (WRITE), ETIMEDOUT.
+ */
+struct secmem_copy {
+	__u32 size;
+	__u32 flags;			/* in: NOWAIT */
+	__aligned_u64 handle;		/* in */
+	__s64 deadline;			/* in */
+	__aligned_u64 buffer;		/* in: address */
+	__aligned_u64 offset;		/* in: in the secret */
+	__aligned_u64 length;		/* in */
+	__u32 equal;			/* out (COMPARE), in: 0 */
+	__u32 reserved;			/* in: 0 */
+};
+
+/* States that STAT shows. */
+#define SECMEM_STATE_CLOSED	0
+#define SECMEM_STATE_OPEN	1
+#define SECMEM_STATE_CLOSING	2
+
+/* Flags that STAT shows. */
+#define SECMEM_STAT_SEALED	(1U << 0)
+#define SECMEM_STAT_OWNERDEAD	(1U << 1)	/* a writer died in the middle */
+
+/*
+ * SECMEM_IOC_STAT: how a secret stands. Needs no right. Never waits. A handle
+ * that was issued once is never an error: of a closed secret only its state is
+ * told, the other fields are 0. Errors: ENOENT, EACCES (another address space).
+ */
+struct secmem_stat {
+	__u32 size;
+	__u32 flags;			/* in: 0 */
+	__aligned_u64 handle;		/* in */
+	__u32 state;			/* out: SECMEM_STATE_* */
+	__u32 protection;		/* out: 0 (none), SECMEM_READ, SECMEM_WRITE */
+	__u32 stat_flags;		/* out: SECMEM_STAT_* */
+	__u32 readers;			/* out: READ accesses, all grants, nested too */
+	__u32 writers;			/* out: 0 or 1 */
+	__u32 waiters;			/* out: calls waiting for this secret */
+	__aligned_u64 length;		/* out: bytes */
+	__aligned_u64 protections;	/* out: mask in force for it */
+	char label[SECMEM_LABEL_SIZE];	/* out */
+};
+
+/*
+ * SECMEM_IOC_EXPORT: a new file, close-on-exec: a grant of one secret, or with
+ * handle SECMEM_HANDLE_NONE of the whole vault. rights is a non-empty subset
+ * of this grant's (EACCES otherwise); CREATE goes with a whole vault only
+ * (EINVAL). Needs EXPORT. The new file answers the first address space that
+ * uses it. A grant of one secret keeps that secret alive.
+ * Errors: EACCES, EINVAL, EKEYREVOKED, EMFILE, ENFILE, ENOENT, ENOMEM, EFAULT.
+ */
+struct secmem_export {
+	__u32 size;
+	__u32 flags;			/* in: 0 */
+	__aligned_u64 handle;		/* in */
+	__u32 rights;			/* in: SECMEM_RIGHT_* */
+	__s32 fd;			/* out */
+};
+
+#define SECMEM_IOC_MAGIC	0xb8
+
+#define SECMEM_IOC_INFO		_IO(SECMEM_IOC_MAGIC, 0x00)
+#define SECMEM_IOC_CREATE	_IO(SECMEM_IOC_MAGIC, 0x01)
+#define SECMEM_IOC_ACQUIRE	_IO(SECMEM_IOC_MAGIC, 0x02)
+#define SECMEM_IOC_RELEASE	_IO(SECMEM_IOC_MAGIC, 0x03)
+#define SECMEM_IOC_READ		_IO(SECMEM_IOC_MAGIC, 0x04)
+#define SECMEM_IOC_WRITE	_IO(SECMEM_IOC_MAGIC, 0x05)
+#define SECMEM_IOC_COMPARE	_IO(SECMEM_IOC_MAGIC, 0x06)
+#define SECMEM_IOC_SEAL		_IO(SECMEM_IOC_MAGIC, 0x07)
+#define SECMEM_IOC_CLOSE	_IO(SECMEM_IOC_MAGIC, 0x08)
+#define SECMEM_IOC_REVOKE	_IO(SECMEM_IOC_MAGIC, 0x09)
+#define SECMEM_IOC_STAT		_IO(SECMEM_IOC_MAGIC, 0x0a)
+#define SECMEM_IOC_EXPORT	_IO(SECMEM_IOC_MAGIC, 0x0b)
+
+/*
+ * mmap: the one view of a grant. Needs MAP (and WRITE for PROT_WRITE; never
+ * PROT_EXEC), MAP_SHARED, offset 0 and a length that the caller chooses. It
+ * costs address space only. It is not split, moved, grown, copied by fork or
+ * dumped. Errors: EACCES, EBUSY, EINVAL, ENOMEM; EAGAIN from the kernel after
+ * mlockall(MCL_FUTURE) beyond RLIMIT_MEMLOCK.
+ *
+ * pread and poll serve a grant of one secret: pread is READ without a
+ * deadline (EAGAIN under O_NONBLOCK); poll shows EPOLLPRI when the secret is
+ * closing, EPOLLHUP when it is closed. fdinfo shows state, label and counts.
+ */
+
+#if defined(__cplusplus)
+#define SECMEM_ASSERT_SIZE(type, bytes) \
+	static_assert(sizeof(struct type) == (bytes), #type)
+#else
+#define SECMEM_ASSERT_SIZE(type, bytes) \
+	_Static_assert(sizeof(struct type) == (bytes), #type)
+#endif
+
+SECMEM_ASSERT_SIZE(secmem_info, 176);
+SECMEM_ASSERT_SIZE(secmem_create, 80);
+SECMEM_ASSERT_SIZE(secmem_acquire, 40);
+SECMEM_ASSERT_SIZE(secmem_op, 24);
+SECMEM_ASSERT_SIZE(secmem_copy, 56);
+SECMEM_ASSERT_SIZE(secmem_stat, 88);
+SECMEM_ASSERT_SIZE(secmem_export, 24);
+
+#endif /* _SECMEM_SECMEM_H */
