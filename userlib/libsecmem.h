@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libsecmem: secrets in kernel pages that are mapped only while somebody
+ * holds an access.
+ *
+ *	secmem_secret_t key;
+ *
+ *	secmem_create_from_fd(&key, fd, 0, NULL);
+ *	secmem_with_bytes(key, SECMEM_FOREVER, sign, &message, &result);
+ *	secmem_close(key, SECMEM_FOREVER);
+ *
+ * Results are 0 (or what the call documents) and -errno. errno itself is no
+ * part of a result. What each error means stands once, in <secmem/secmem.h>;
+ * a call below names only what is particular to it. The library adds:
+ *
+ *   -EDEADLK      the call would wait for an access that this very thread
+ *                 holds through secmem_with_bytes
+ *   -EKEYREVOKED  also: the secret's grant was closed, or it belongs to the
+ *                 process that this one was forked from
+ *   -ENOENT, -ENXIO, -EACCES  from the first call of a process: there is no
+ *                 /dev/secmem (is the module loaded?), or it may not be opened
+ *                 (is the user in group secmem?)
+ *
+ * Lengths and offsets are bytes. A timeout is nanoseconds from now,
+ * SECMEM_FOREVER, or 0 for not waiting at all (-EAGAIN instead of -ETIMEDOUT).
+ * A wait that a signal handler interrupts returns -EINTR: no wait is restarted.
+ *
+ * Every function may be called by any thread at any time, unless it says
+ * otherwise. None is promised to be async-signal-safe.
+ *
+ * Fork: a child (of fork, or of clone without CLONE_VM) starts with nothing:
+ * the parent's secrets and grants are -EKEYREVOKED there, whatever the parent
+ * had mapped is not, and the first use opens a vault of the child's own. To
+ * share a secret, export it before the fork and adopt the fd in the child.
+ *
+ * mlockall(MCL_FUTURE) under RLIMIT_MEMLOCK refuses large mappings, the view
+ * among them; the library then takes a smaller one, and a secret beyond its
+ * end is -ENXIO to secmem_acquire. Call mlockall after the first access, with
+ * MCL_FUTURE alone: MCL_CURRENT counts the view's address space.
+ */
+#ifndef _LIBSECMEM_H
+#define _LIBSECMEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <secmem/secmem.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define LIBSECMEM_VERSION	"1.0.0"
+
+#define SECMEM_MUST_CHECK	__attribute__((__warn_unused_result__))
+
+/*
+ * A grant that this process holds: a vault of its own, or what another one
+ * gave it. A name, passed by value, never reused: a stale one is -EKEYREVOKED.
+ * SECMEM_GRANT_DEFAULT is the vault of this process: opened at its first use,
+ * mapped at its first access, never closed before the process ends.
+ */
+typedef struct {
+	uint64_t id;
+} secmem_grant_t;
+
+/*
+ * A secret, through a grant. A name, passed by value, never reused, never
+ * dangling: after close it is -EKEYREVOKED. Two are equal if both fields are.
+ */
+typedef struct {
+	uint64_t grant;
+	uint64_t handle;
+} secmem_secret_t;
+
+#ifdef __cplusplus
+#define SECMEM_GRANT_DEFAULT	(secmem_grant_t{ 0 })
+#define SECMEM_SECRET_NONE	(secmem_secret_t{ 0, 0 })
+#else
+#define SECMEM_GRANT_DEFAULT	((secmem_grant_t){ 0 })
+#define SECMEM_SECRET_NONE	((secmem_secret_t){ 0, 0 })
+#endif
+
+/*
+ * Creating
+ * --------
+ * Each call stores the new secret in *secret, or SECMEM_SECRET_NONE when it
+ * fails. length is 1 to SECMEM_LENGTH_MAX. options may be NULL; unset fields
+ * mean their defaults. Memory is reserved and charged here: -ENOMEM where
+ * RLIMIT_MEMLOCK or the administrator's cap is reached, -EOPNOTSUPP where a
+ * protection in require is not in force, -EINVAL for a label that is too long.
+ */
+struct secmem_options {
+	size_t size;		/* of this struct */
+	secmem_grant_t grant;	/* where; needs the right CREATE */
+	uint64_t require;	/* mask of 1 << SECMEM_PROT_* that must hold */
+	const char *label;	/* public, up to SECMEM_LABEL_SIZE - 1 bytes */
+	uint32_t align;		/* power of two up to SECMEM_ALIGN_MAX */
+	uint32_t reserved;	/* 0 */
+};
+
+/*
+ * From bytes of the caller's, which are wiped whatever the result: no error
+ * path leaves a copy behind. Who must be able to try again creates with
+ * secmem_create_zero and then calls secmem_write.
+ */
+int secmem_create(secmem_secret_t *secret, void *data, size_t length,
+		  const struct secmem_options *options) SECMEM_MUST_CHECK;
+
+/* All bytes zero. */
+int secmem_create_zero(secmem_secret_t *secret, size_t length,
+		       const struct secmem_options *options) SECMEM_MUST_CHECK;
+
+/* Filled by the kernel's random number generator. */
+int secmem_create_random(secmem_secret_t *secret, size_t length,
+			 const struct secmem_options *options)
+	SECMEM_MUST_CHECK;
+
+/*
+ * From a file, pipe, socket or terminal, by read(2) straight into the open
+ * secret: no copy in ordinary memory of this process. With a length, exactly
+ * that many bytes are read (-ENODATA if the file ends before). With length 0,
+ * all until its end. Reads from the file's offset on; the file stays open.
+ * Waits on a non-blocking file too. A cancellation point: a thread cancelled
+ * here leaves no secret. After a failure, what was read from a pipe is gone.
+ * Errors: those of read(2); -ENODATA, also for an empty file; -EFBIG, more
+ * than SECMEM_LENGTH_MAX; -EINTR, a signal before the first byte; -EFAULT, an
+ * O_DIRECT file. Needs MAP, WRITE and CLOSE beside CREATE.
+ */
+int secmem_create_from_fd(secmem_secret_t *secret, int fd, size_t length,
+			  const struct secmem_options *options)
+	SECMEM_MUST_CHECK;
+
+/*
+ * Access by a callback
+ * --------------------
+ * Opens the secret, calls function with its bytes and argument, and shuts it,
+ * also where the callback throws a C++ exception, calls pthread_exit or is
+ * cancelled (but not where it leaves by longjmp). The pointer is good inside
+ * the callback only. *result (result may be NULL) is what the callback
+ * returned, set whenever it has run to its end; the call's own result is the
+ * library's, and tells of a failed release too: -EKEYREVOKED if the secret was
+ * revoked meanwhile (touching it then is SIGBUS), -EBADMSG if something wrote
+ * beside the data.
+ *
+ * secmem_with_bytes is a READ access: shared with all other readers; it nests.
+ * secmem_with_bytes_mut is a WRITE access: alone among all.
+ *
+ * Inside the callback this thread's calls on the same secret, through the same
+ * grant, that would wait for this access are -EDEADLK and change nothing:
+ * secmem_close, secmem_write and WRITE accesses inside either; secmem_read,
+ * secmem_compare and READ accesses inside the second. With timeout 0 they
+ * are tried: so secmem_close(secret, 0) is -EAGAIN and has the secret closed
+ * when the callback returns.
+ */
+int secmem_with_bytes(secmem_secret_t secret, int64_t timeout,
+		      int (*function)(const void *data, size_t length,
+				      void *argument),
+		      void *argument, int *result) SECMEM_MUST_CHECK;
+int secmem_with_bytes_mut(secmem_secret_t secret, int64_t timeout,
+			  int (*function)(void *data, size_t length,
+					  void *argument),
+			  void *argument, int *result) SECMEM_MUST_CHECK;
+
+/*
+ * Access by hand
+ * --------------
+ * flags is SECMEM_READ or SECMEM_WRITE, and SECMEM_NOWAIT for timeout 0. data
+ * is good until this access is released. Any thread may use it, and any may
+ * release it, which is why secmem_acquire knows of no -EDEADLK for accesses
+ * taken by hand: a thread that holds one and asks for what it excludes waits
+ * for itself until its timeout.
+ */
+struct secmem_access {
+	void *data;
+	size_t length;
+	secmem_secret_t secret;
+};
+
+/* Fills *access; when it fails, with zeroes, which secmem_release takes. */
+int secmem_acquire(secmem_secret_t secret, uint32_t flags, int64_t timeout,
+		   struct secmem_access *access) SECMEM_MUST_CHECK;
+
+/*
+ * Ends the access and zeroes *access; of a zeroed one it does nothing and
+ * returns 0. Whatever it returns, the access has ended: -EBADMSG (something
+ * wrote beside the data), -EKEYREVOKED (the secret was revoked). One struct
+ * must not be released by two threads at once.
+ */
+int secmem_release(struct secmem_access *access);
+
+/*
+ * Access in one call
+ * ------------------
+ * No view is needed, so these work through a grant without MAP. Each is whole:
+ * never half of a concurrent write. offset + length lie within the secret
+ * (else -EINVAL).
+ */
+
+/* Copies out, to ordinary memory as a rule: what then becomes of the copy is
+ * the caller's care (explicit_bzero(3)).
+ */
+int secmem_read(secmem_secret_t secret, void *buffer, size_t length,
+		size_t offset, int64_t timeout) SECMEM_MUST_CHECK;
+
+/* Copies in. The caller's buffer is not wiped. */
+int secmem_write(secmem_secret_t secret, const void *buffer, size_t length,
+		 size_t offset, int64_t timeout) SECMEM_MUST_CHECK;
+
+/*
+ * Compares the whole secret with length bytes in a time that depends on the
+ * lengths alone. *equal is 1 or 0, and 0 when the call fails. Needs COMPARE,
+ * not READ.
+ */
+int secmem_compare(secmem_secret_t secret, const void *buffer, size_t length,
+		   int *equal, int64_t timeout) SECMEM_MUST_CHECK;
+
+/*
+ * Lifecycle
+ * ---------
+ */
+
+/* Read-only from now on, for every holder. -EBUSY while it is written. */
+int secmem_seal(secmem_secret_t secret);
+
+/*
+ * No new access from now; waits until those that are held are released; wipes
+ * and frees. Closing a closed secret is 0, and so is SECMEM_SECRET_NONE. After
+ * -EAGAIN, -EINTR and -ETIMEDOUT the secret is closing: the last release
+ * finishes the work. -EBADMSG: closed, but something had written beside it.
+ */
+int secmem_close(secmem_secret_t secret, int64_t timeout);
+
+/*
+ * Close without waiting, in every process: the bytes are gone when the call
+ * returns; who still touches them dies by SIGBUS. Revoking a closed secret is
+ * 0.
+ */
+int secmem_revoke(secmem_secret_t secret);
+
+/* 1: closed or closing; 0: open; or -errno. */
+int secmem_is_closed(secmem_secret_t secret);
+
+/*
+ * How the secret stands. size is sizeof(*stat). Of a closed secret only the
+ * state is told. Never waits.
+ */
+int secmem_stat(secmem_secret_t secret, struct secmem_stat *stat, size_t size);
+
+/*
+ * Grants
+ * ------
+ */
+
+/* A vault of its own beside the default one; to be closed by the caller. */
+int secmem_grant_open(secmem_grant_t *grant) SECMEM_MUST_CHECK;
+
+/*
+ * Takes over fd, a grant that nobody has used yet or that this process used:
+ * one exported to this process, or a /dev/secmem that a service manager
+ * opened. On success the fd is the library's, close-on-exec and not to be
+ * closed or used by the caller; on failure it is still the caller's. A
+ * negative fd is returned as it came, so that the calls nest:
+ *
+ *	secmem_adopt(secmem_fd_from_env(NULL), &secret);
+ *
+ * Errors: -ENOTTY (no file of secmem's), -EBADF, -EBUSY (adopted already),
+ * -EMFILE (4095 grants are held), -EACCES (another process uses it).
+ */
+int secmem_grant_adopt(int fd, secmem_grant_t *grant) SECMEM_MUST_CHECK;
+
+/* The same for a grant of one secret. -EINVAL if it is of a whole vault. */
+int secmem_adopt(int fd, secmem_secret_t *secret) SECMEM_MUST_CHECK;
+
+/*
+ * Gives a grant back: its view goes, its accesses end, and if it was the last
+ * one of a vault of this process, the vault's secrets are closed. Calls of
+ * other threads that are using it, callbacks included, come to their end
+ * first, without this call waiting for them. The default is -EINVAL.
+ */
+int secmem_grant_close(secmem_grant_t grant);
+
+/* The grant that a secret is reached through. */
+secmem_grant_t secmem_secret_grant(secmem_secret_t secret);
+
+/*
+ * What this kernel and this grant offer: protections in force and why one is
+ * not, rights, limits, counts. size is sizeof(*info). Never waits.
+ */
+int secmem_grant_info(secmem_grant_t grant, struct secmem_info *info,
+		      size_t size);
+
+/*
+ * A new file descriptor, close-on-exec, the caller's: a grant of the secret,
+ * or of all of the vault, with rights (SECMEM_RIGHT_*) that are a subset of
+ * this grant's; CREATE goes with a whole vault only. It answers the first
+ * process that uses it, and keeps its secret alive. Needs EXPORT.
+ */
+int secmem_export(secmem_secret_t secret, uint32_t rights) SECMEM_MUST_CHECK;
+int secmem_grant_export(secmem_grant_t grant, uint32_t rights)
+	SECMEM_MUST_CHECK;
+
+/*
+ * Where an exported fd may come from. Each returns a file descriptor, set
+ * close-on-exec, or -errno; none looks whether it is a file of secmem's.
+ *
+ * fd_from_env: named, in decimal, by an environment variable; NULL stands for
+ * "SECMEM_FD", which `secmemctl run` sets. -ENOENT if it is not set. Not while
+ * another thread changes the environment.
+ *
+ * fd_from_listen: passed by systemd (LISTEN_PID, LISTEN_FDS) under that name
+ * (LISTEN_FDNAMES, FileDescriptorName=, OpenFile=); NULL stands for the only
+ * one. -ENOENT if there is none, -EINVAL if NULL is ambiguous.
+ *
+ * fd_receive: the next one that comes by an AF_UNIX socket, as fd_send sends
+ * it: one byte and one SCM_RIGHTS. -ENOMSG if the message carries none,
+ * -ENODATA at the connection's end. Both are cancellation points.
+ */
+int secmem_fd_from_env(const char *name) SECMEM_MUST_CHECK;
+int secmem_fd_from_listen(const char *name) SECMEM_MUST_CHECK;
+int secmem_fd_receive(int socket) SECMEM_MUST_CHECK;
+int secmem_fd_send(int socket, int fd) SECMEM_MUST_CHECK;
+
+/*
+ * The process
+ * -----------
+ * secmem_harden: what the holder of keys should set, for the copies that it
+ * and its libraries make in ordinary memory: no core dump (RLIMIT_CORE 0, hard
+ * too, inherited by what it starts) and not dumpable (PR_SET_DUMPABLE 0: no
+ * ptrace or /proc/PID/mem by its own user; /proc/PID then belongs to root).
+ * The kernel resets the latter at exec and when the process changes its user:
+ * call it after dropping privileges. With SECMEM_HARDEN_NO_NEW_PRIVS, no
+ * program that it starts gains privileges (PR_SET_NO_NEW_PRIVS: sudo, su and
+ * setuid helpers stop working). All of it is tried; the first error returned.
+ */
+#define SECMEM_HARDEN_NO_NEW_PRIVS	(1U << 0)
+
+int secmem_harden(unsigned int flags);
+
+/*
+ * Texts
+ * -----
+ * Static strings; NULL for a number that has none.
+ */
+const char *secmem_version(void);			/* of the library */
+const char *secmem_protection_name(unsigned int bit);	/* "unmapped" */
+const char *secmem_protection_text(unsigned int bit);	/* one line of prose */
+const char *secmem_why_text(unsigned int why);		/* of SECMEM_WHY_* */
+const char *secmem_right_name(unsigned int bit);	/* "read" */
+
+/*
+ * Cleanup
+ * -------
+ *	SECMEM_AUTO_RELEASE struct secmem_access access = { 0 };
+ *	SECMEM_AUTO_CLOSE secmem_secret_t secret = SECMEM_SECRET_NONE;
+ *
+ * end with their scope: the access is released; the secret is closed without
+ * waiting (where somebody holds it, the last release finishes the work). errno
+ * is kept. An exception or cancellation runs them if the caller is compiled
+ * with -fexceptions.
+ */
+void secmem_access_cleanup(struct secmem_access *access);
+void secmem_secret_cleanup(secmem_secret_t *secret);
+
+#define SECMEM_AUTO_RELEASE __attribute__((__cleanup__(secmem_access_cleanup)))
+#define SECMEM_AUTO_CLOSE __attribute__((__cleanup__(secmem_secret_cleanup)))
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* _LIBSECMEM_H */
