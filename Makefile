@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# secmem: the module for the running kernel, the library, the tests.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+prefix ?= /usr/local
+DESTDIR ?=
+
+help:
+	@echo 'Set up, built and run in a VM; needs Debian 12 and root:'
+	@echo '  demo         watch it keep a signing key'
+	@echo '  check        everything that a change must pass'
+	@echo '  mutants      break each guard in turn; a named test must notice'
+	@echo '  style        the checks of style alone'
+	@echo '  setup        only install what these need'
+	@echo 'On a machine that shall use it:'
+	@echo '  modules      secmem.ko for the running kernel, or for KDIR=...'
+	@echo '  userlib      libsecmem and secmemctl'
+	@echo '  install      both, header, udev rule (DESTDIR, prefix)'
+	@echo '  install-userlib, install-module'
+	@echo '  clean'
+
+modules:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+userlib:
+	$(MAKE) -C userlib
+
+install: install-module install-userlib
+
+install-module: modules
+	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(DESTDIR) \
+		modules_install
+	install -D -m 644 scripts/60-secmem.rules \
+		$(DESTDIR)/lib/udev/rules.d/60-secmem.rules
+	install -D -m 644 scripts/secmem.conf \
+		$(DESTDIR)/usr/lib/sysusers.d/secmem.conf
+
+install-userlib: userlib
+	$(MAKE) -C userlib install DESTDIR=$(DESTDIR) prefix=$(prefix)
+
+setup:
+	@scripts/setup
+
+demo: setup
+	@$(MAKE) -s userlib
+	@demo/run
+
+check:
+	@scripts/check
+
+style: setup
+	@scripts/style
+
+mutants: setup
+	@$(MAKE) -s userlib
+	@tests/mutants/run
+
+clean:
+	rm -rf build
+	$(MAKE) -C userlib clean
+	if [ -d $(KDIR) ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) clean; fi
+
+.PHONY: help modules userlib install install-module install-userlib setup \
+	demo check style mutants clean
