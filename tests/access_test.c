@@ -593,6 +593,18 @@ TEST_F(wait, past_deadline_tries_once)
 	EXPECT_EQ(0, call.result);
 }
 
+TEST_F(wait, deadline_below_forever_is_refused)
+{
+	struct sm_call call = WAITING(0, SECMEM_FOREVER - 1);
+
+	sm_call_run(&call);
+	EXPECT_EQ(-EINVAL, call.result);
+	call.deadline = INT64_MIN;
+	sm_call_run(&call);
+	EXPECT_EQ(-EINVAL, call.result);
+	EXPECT_WAIT_CONTROL;
+}
+
 TEST_F(wait, signal_ends_it_with_eintr_and_no_restart)
 {
 	struct sm_call call = WAITING(0, SECMEM_FOREVER);
@@ -905,6 +917,34 @@ TEST(acquire_for_write_through_a_read_only_view_grants_no_write)
 	EXPECT_EQ(SIGSEGV, sm_poke(view + offset, 1));
 	EXPECT_EQ('z', view[offset]);
 	EXPECT_EQ(0, sm_release(fd, handle));
+	close(fd);
+}
+
+TEST(file_opened_read_only_cannot_write)
+{
+	struct secmem_info info;
+	uint64_t handle;
+	uint32_t equal;
+	void *view;
+	int fd = open(SECMEM_DEVICE, O_RDONLY | O_CLOEXEC);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, sm_info(fd, &info));
+	EXPECT_EQ(SECMEM_RIGHT_ALL & ~SECMEM_RIGHT_WRITE, info.rights);
+	ASSERT_EQ(0, sm_create(fd, LENGTH, &handle));
+	EXPECT_EQ(-EACCES, sm_write(fd, handle, "w", 0, 1));
+	view = sm_map(fd, SM_VIEW_LENGTH, PROT_READ | PROT_WRITE);
+	EXPECT_EQ(MAP_FAILED, view);
+	EXPECT_EQ(EACCES, errno);
+	view = sm_map(fd, SM_VIEW_LENGTH, PROT_READ);
+	ASSERT_NE(MAP_FAILED, view);
+	EXPECT_EQ(-1, mprotect(view, SM_VIEW_LENGTH, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(EACCES, errno);
+	EXPECT_EQ(-EACCES, sm_acquire(fd, handle, SECMEM_WRITE, NULL));
+	EXPECT_EQ(0, sm_acquire(fd, handle, SECMEM_READ, NULL));
+	EXPECT_EQ(0, sm_release(fd, handle));
+	EXPECT_EQ(0, sm_compare(fd, handle, "", 0, &equal));
+	EXPECT_EQ(0, sm_close(fd, handle));
 	close(fd);
 }
 

@@ -1,0 +1,604 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who may have how many secrets: the device's group, RLIMIT_MEMLOCK and the
+ * administrator's cap, the memory cgroup, the vault's own limit.
+ */
+#include <limits.h>
+#include <linux/capability.h>
+#include <sys/resource.h>
+
+#include "secmem_test.h"
+
+#define PARAMETERS "/sys/module/secmem/parameters/"
+#define CGROUPS "/sys/fs/cgroup"
+#define CGROUP CGROUPS "/secmem_limits_test"
+
+/*
+ * Each test does its work in a child that gives up rights. It returns 0, the
+ * line that failed, or the negative of the line where it found that this
+ * machine cannot show it.
+ */
+static int *report;
+
+static void __attribute__((constructor)) report_setup(void)
+{
+	report = mmap(NULL, SM_PAGE, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (report == MAP_FAILED)
+		abort();
+}
+
+#define MUST(condition)                  \
+	do {                             \
+		if (!(condition))        \
+			return __LINE__; \
+	} while (0)
+
+struct work {
+	int (*fn)(void *);
+	void *arg;
+	bool plain;
+};
+
+static int work_run(void *arg)
+{
+	struct work *work = arg;
+
+	if (work->plain && sm_become_user())
+		*report = __LINE__;
+	else
+		*report = work->fn(work->arg);
+	return 0;
+}
+
+static int work_start(bool plain, int (*fn)(void *), void *arg)
+{
+	struct work work = { .fn = fn, .arg = arg, .plain = plain };
+
+	*report = -1;
+	if (sm_run(work_run, &work))
+		return __LINE__; /* killed */
+	return *report;
+}
+
+#define AS_USER(fn, arg) EXPECT_EQ(0, work_start(true, fn, arg))
+#define AS_ROOT(fn, arg) EXPECT_EQ(0, work_start(false, fn, arg))
+
+#define SKIP_UNLESS_ROOT                                              \
+	do {                                                          \
+		if (geteuid())                                        \
+			SKIP(return, "needs root to become others"); \
+	} while (0)
+
+/* Only the soft limit, so that it can be raised again. */
+static int memlock(rlim_t bytes)
+{
+	struct rlimit limit = { .rlim_cur = bytes, .rlim_max = RLIM_INFINITY };
+
+	return setrlimit(RLIMIT_MEMLOCK, &limit);
+}
+
+static int memlock_lift(void)
+{
+	return memlock(RLIM_INFINITY);
+}
+
+/* As many secrets of that length as the limit lets: their number. */
+static int fill(int fd, uint64_t length, uint64_t *handles, int most,
+		int expected_error)
+{
+	struct secmem_info before, after;
+	uint64_t handle;
+	int n, err = 0;
+
+	for (n = 0; n < most; n++) {
+		if (sm_info(fd, &before))
+			return -1000;
+		err = sm_create(fd, length, &handle);
+		if (err)
+			break;
+		if (handles)
+			handles[n] = handle;
+	}
+	if (n == most)
+		return n;
+	/* The refused one left nothing. */
+	if (err != expected_error || sm_info(fd, &after) ||
+	    memcmp(&before, &after, sizeof(before)))
+		return -1001 + err;
+	return n;
+}
+
+/* The device. */
+
+static int open_in_group(void *arg)
+{
+	uint64_t handle;
+	struct sm_vault v;
+	uint32_t equal;
+
+	(void)arg;
+	MUST(geteuid() == SM_USER);
+	MUST(!sm_vault_open(&v));
+	MUST(!sm_create(v.fd, 10, &handle));
+	MUST(!sm_acquire(v.fd, handle, SECMEM_WRITE, NULL));
+	MUST(!sm_release(v.fd, handle));
+	MUST(!sm_compare(v.fd, handle, "", 0, &equal));
+	MUST(!sm_close(v.fd, handle));
+	return 0;
+}
+
+static int open_outside_group(void *arg)
+{
+	gid_t gid = SM_USER;
+
+	(void)arg;
+	MUST(!setgroups(1, &gid));
+	MUST(!setresgid(SM_USER, SM_USER, SM_USER));
+	MUST(!setresuid(SM_USER, SM_USER, SM_USER));
+	MUST(sm_open() == -EACCES);
+	MUST(open(SECMEM_DEVICE, O_RDONLY) == -1 && errno == EACCES);
+	return 0;
+}
+
+TEST(device_is_for_its_group)
+{
+	struct stat st;
+
+	SKIP_UNLESS_ROOT;
+	ASSERT_EQ(0, stat(SECMEM_DEVICE, &st));
+	if (!st.st_gid)
+		SKIP(return, "the device has no group of its own here");
+	EXPECT_EQ(0660, st.st_mode & 07777);
+	AS_USER(open_in_group, NULL);
+	AS_ROOT(open_outside_group, NULL);
+}
+
+/* RLIMIT_MEMLOCK. */
+
+static int memlock_is_exact(void *arg)
+{
+	uint64_t handles[16];
+	int fd = sm_open(), i;
+
+	(void)arg;
+	MUST(fd >= 0);
+	/* Whole pages count; what is less than one is lost. */
+	MUST(!memlock(10 * SM_PAGE + SM_PAGE - 1));
+	MUST(fill(fd, 1, handles, 16, -ENOMEM) == 10);
+	for (i = 0; i < 3; i++) {
+		MUST(!sm_close(fd, handles[i]));
+		MUST(fill(fd, SM_PAGE, &handles[i], 16, -ENOMEM) == 1);
+	}
+	/* Two pages for one byte more than a page. */
+	MUST(!sm_close(fd, handles[0]));
+	MUST(fill(fd, SM_PAGE + 1, NULL, 16, -ENOMEM) == 0);
+	MUST(!sm_close(fd, handles[1]));
+	MUST(fill(fd, SM_PAGE + 1, handles, 16, -ENOMEM) == 1);
+	MUST(!sm_close(fd, handles[0]));
+	MUST(fill(fd, 1, handles, 16, -ENOMEM) == 2);
+	/* Of a large one nothing stays charged when it does not fit. */
+	for (i = 0; i < 2; i++)
+		MUST(!sm_close(fd, handles[i]));
+	for (i = 0; i < 50; i++)
+		MUST(fill(fd, SECMEM_LENGTH_MAX, NULL, 16, -ENOMEM) == 0);
+	MUST(fill(fd, 1, NULL, 16, -ENOMEM) == 2);
+	return 0;
+}
+
+TEST(memlock_limit_is_exact_in_pages)
+{
+	SKIP_UNLESS_ROOT;
+	ASSERT_EQ(0, memlock_lift());
+	AS_USER(memlock_is_exact, NULL);
+}
+
+static int memlock_nothing(void *arg)
+{
+	int fd = sm_open();
+
+	(void)arg;
+	MUST(fd >= 0);
+	MUST(!memlock(0));
+	MUST(fill(fd, 1, NULL, 4, -ENOMEM) == 0);
+	MUST(!memlock(SM_PAGE - 1));
+	MUST(fill(fd, 1, NULL, 4, -ENOMEM) == 0);
+	MUST(!memlock(SM_PAGE));
+	MUST(fill(fd, 1, NULL, 4, -ENOMEM) == 1);
+	MUST(!memlock_lift());
+	MUST(fill(fd, SECMEM_LENGTH_MAX, NULL, 20, -ENOMEM) == 20);
+	return 0;
+}
+
+TEST(memlock_limit_may_be_0_or_infinite)
+{
+	SKIP_UNLESS_ROOT;
+	ASSERT_EQ(0, memlock_lift());
+	AS_USER(memlock_nothing, NULL);
+}
+
+static int memlock_failed_create(void *arg)
+{
+	struct secmem_create *c;
+	int fd = sm_open(), i;
+
+	(void)arg;
+	MUST(fd >= 0);
+	MUST(!memlock(4 * SM_PAGE));
+	c = mmap(NULL, SM_PAGE, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	MUST(c != MAP_FAILED);
+	c->size = sizeof(*c);
+	c->length = 1;
+	MUST(!mprotect(c, SM_PAGE, PROT_READ));
+	for (i = 0; i < 100; i++)
+		MUST(sm_ioctl(fd, SECMEM_IOC_CREATE, c) == -EFAULT);
+	MUST(fill(fd, 1, NULL, 16, -ENOMEM) == 4);
+	return 0;
+}
+
+TEST(create_that_fails_is_not_charged)
+{
+	SKIP_UNLESS_ROOT;
+	ASSERT_EQ(0, memlock_lift());
+	AS_USER(memlock_failed_create, NULL);
+}
+
+static int memlock_closing(void *arg)
+{
+	uint64_t handles[4];
+	struct sm_vault v;
+
+	(void)arg;
+	MUST(!sm_vault_open(&v));
+	MUST(!memlock(4 * SM_PAGE));
+	MUST(fill(v.fd, 1, handles, 4, 0) == 4);
+	MUST(!sm_acquire(v.fd, handles[0], SECMEM_READ, NULL));
+	MUST(sm_close_at(v.fd, handles[0], SECMEM_NOWAIT, 0) == -EAGAIN);
+	/* It has its page until the end. */
+	MUST(fill(v.fd, 1, NULL, 4, -ENOMEM) == 0);
+	MUST(!sm_release(v.fd, handles[0]));
+	MUST(fill(v.fd, 1, NULL, 4, -ENOMEM) == 1);
+	/* And the end of the vault gives all back. */
+	sm_vault_close(&v);
+	MUST(!sm_vault_open(&v));
+	MUST(fill(v.fd, 1, NULL, 16, -ENOMEM) == 4);
+	return 0;
+}
+
+TEST(closing_secret_stays_charged_until_it_is_closed)
+{
+	SKIP_UNLESS_ROOT;
+	ASSERT_EQ(0, memlock_lift());
+	AS_USER(memlock_closing, NULL);
+}
+
+static int memlock_hoard(void *arg)
+{
+	int *events = arg;
+	int fd = sm_open();
+
+	if (fd < 0 || fill(fd, 1, NULL, 6, 0) != 6)
+		return 2;
+	if (sm_event_set(events[0]))
+		return 3;
+	for (;;)
+		pause();
+}
+
+static int memlock_of_a_user(void *arg)
+{
+	int events[] = { sm_event() };
+	int fd = sm_open();
+	uint64_t handles[4];
+	pid_t pid;
+	int i;
+
+	(void)arg;
+	MUST(fd >= 0);
+	MUST(!memlock(10 * SM_PAGE));
+	for (i = 0; i < 3; i++) {
+		pid = sm_fork(memlock_hoard, events);
+		MUST(pid > 0);
+		MUST(!sm_event_wait(events[0]));
+		MUST(fill(fd, 1, handles, 16, -ENOMEM) == 4);
+		/* Killed, it pays no more. */
+		MUST(!kill(pid, SIGKILL));
+		MUST(sm_reap(pid) == 128 + SIGKILL);
+		MUST(fill(fd, 1, NULL, 16, -ENOMEM) == 6);
+		close(fd);
+		fd = sm_open();
+		MUST(fd >= 0);
+	}
+	return 0;
+}
+
+TEST(memlock_is_charged_to_the_user)
+{
+	SKIP_UNLESS_ROOT;
+	ASSERT_EQ(0, memlock_lift());
+	AS_USER(memlock_of_a_user, NULL);
+}
+
+static int memlock_of_root(void *arg)
+{
+	int fd = sm_open();
+
+	(void)arg;
+	MUST(fd >= 0);
+	MUST(!memlock(0));
+	MUST(fill(fd, SM_PAGE, NULL, 100, -ENOMEM) == 100);
+	return 0;
+}
+
+TEST(cap_ipc_lock_is_exempt)
+{
+	SKIP_UNLESS_ROOT;
+	AS_ROOT(memlock_of_root, NULL);
+}
+
+static int capability_drop(int which)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &header, data))
+		return -errno;
+	data[which / 32].effective &= ~(1U << which % 32);
+	return syscall(SYS_capset, &header, data) ? -errno : 0;
+}
+
+static int memlock_of_root_without(void *arg)
+{
+	int fd = sm_open();
+
+	(void)arg;
+	MUST(fd >= 0);
+	MUST(!memlock(5 * SM_PAGE));
+	MUST(!capability_drop(CAP_IPC_LOCK));
+	MUST(fill(fd, SM_PAGE, NULL, 100, -ENOMEM) == 5);
+	return 0;
+}
+
+TEST(root_without_cap_ipc_lock_is_limited)
+{
+	SKIP_UNLESS_ROOT;
+	AS_ROOT(memlock_of_root_without, NULL);
+}
+
+static int memlock_of_namespace(void *arg)
+{
+	int fd = sm_open();
+
+	(void)arg;
+	MUST(fd >= 0);
+	MUST(!memlock(5 * SM_PAGE));
+	if (unshare(CLONE_NEWUSER))
+		return -__LINE__;
+	/* All capabilities, but over nothing that matters. */
+	MUST(fill(fd, SM_PAGE, NULL, 100, -ENOMEM) == 5);
+	return 0;
+}
+
+TEST(capabilities_in_a_user_namespace_are_not_exempt)
+{
+	int line;
+
+	SKIP_UNLESS_ROOT;
+	ASSERT_EQ(0, memlock_lift());
+	line = work_start(true, memlock_of_namespace, NULL);
+	if (line < 0)
+		SKIP(return, "plain users may not make user namespaces here");
+	EXPECT_EQ(0, line);
+}
+
+/* What the administrator sets. */
+
+static int text_read(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, text, size - 1);
+	close(fd);
+	if (n < 0)
+		return -EIO;
+	text[n] = 0;
+	return 0;
+}
+
+static int text_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static int number_write(const char *path, unsigned long number)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%lu", number);
+	return text_write(path, text);
+}
+
+static int cap_in_force(void *arg)
+{
+	rlim_t limit = *(rlim_t *)arg;
+	struct secmem_info info;
+	int fd = sm_open();
+
+	MUST(fd >= 0);
+	MUST(!memlock(limit));
+	MUST(!sm_info(fd, &info));
+	MUST(info.memlock_cap == 7 * SM_PAGE);
+	MUST(fill(fd, 1, NULL, 16, -ENOMEM) == 7);
+	return 0;
+}
+
+TEST(administrators_cap_stands_in_the_place_of_the_limit)
+{
+	rlim_t limits[] = { 0, 3 * SM_PAGE, RLIM_INFINITY };
+	char was[64];
+	size_t i;
+
+	SKIP_UNLESS_ROOT;
+	if (text_read(PARAMETERS "memlock_cap", was, sizeof(was)))
+		SKIP(return, "no parameter memlock_cap");
+	ASSERT_EQ(0, memlock_lift());
+	ASSERT_EQ(0, number_write(PARAMETERS "memlock_cap", 7 * SM_PAGE));
+	for (i = 0; i < ARRAY_SIZE(limits); i++)
+		AS_USER(cap_in_force, &limits[i]);
+	AS_ROOT(memlock_of_root, NULL);
+	ASSERT_EQ(0, text_write(PARAMETERS "memlock_cap", was));
+	AS_USER(memlock_is_exact, NULL);
+}
+
+static int vault_is_full(void *arg)
+{
+	uint64_t handles[16];
+	struct secmem_info info;
+	struct sm_vault v, other;
+	int i;
+
+	(void)arg;
+	MUST(!sm_vault_open(&v));
+	MUST(!sm_info(v.fd, &info));
+	MUST(info.secrets_max == 9);
+	MUST(fill(v.fd, 1, handles, 16, -EMFILE) == 9);
+	for (i = 0; i < 3; i++) {
+		MUST(!sm_close(v.fd, handles[i]));
+		MUST(fill(v.fd, 5000, &handles[i], 16, -EMFILE) == 1);
+	}
+	/* A closing one still has its place. */
+	MUST(!sm_acquire(v.fd, handles[0], SECMEM_READ, NULL));
+	MUST(sm_close_at(v.fd, handles[0], SECMEM_NOWAIT, 0) == -EAGAIN);
+	MUST(fill(v.fd, 1, NULL, 16, -EMFILE) == 0);
+	MUST(!sm_release(v.fd, handles[0]));
+	MUST(fill(v.fd, 1, NULL, 16, -EMFILE) == 1);
+	/* Each vault for itself. */
+	MUST(!sm_vault_open(&other));
+	MUST(fill(other.fd, 1, NULL, 16, -EMFILE) == 9);
+	return 0;
+}
+
+TEST(vault_that_is_full_is_emfile)
+{
+	char was[64];
+
+	SKIP_UNLESS_ROOT;
+	if (text_read(PARAMETERS "secrets_max", was, sizeof(was)))
+		SKIP(return, "no parameter secrets_max");
+	ASSERT_EQ(0, memlock_lift());
+	ASSERT_EQ(0, number_write(PARAMETERS "secrets_max", 9));
+	AS_USER(vault_is_full, NULL);
+	ASSERT_EQ(0, text_write(PARAMETERS "secrets_max", was));
+}
+
+/* The memory cgroup. */
+
+static long cgroup_current(void)
+{
+	char text[64];
+
+	if (text_read(CGROUP "/memory.current", text, sizeof(text)))
+		return -1;
+	return strtol(text, NULL, 10);
+}
+
+#define MIB (1L << 20)
+
+static int cgroup_is_charged(void *arg)
+{
+	uint64_t handles[16];
+	struct sm_vault v;
+	long before, during, after;
+	int i;
+
+	(void)arg;
+	MUST(!text_write(CGROUP "/cgroup.procs", "0"));
+	MUST(!sm_vault_open(&v));
+	before = cgroup_current();
+	MUST(before >= 0);
+	MUST(fill(v.fd, SECMEM_LENGTH_MAX, handles, 16, 0) == 16);
+	during = cgroup_current();
+	/* The counter moves in batches: some may be on its way. */
+	MUST(during - before >= 16 * MIB - MIB);
+	MUST(during - before <= 16 * MIB + MIB);
+	for (i = 0; i < 16; i++)
+		MUST(!sm_close(v.fd, handles[i]));
+	after = cgroup_current();
+	MUST(after - before <= MIB);
+	return 0;
+}
+
+static int cgroup_is_full(void *arg)
+{
+	uint64_t handles[64], handle;
+	unsigned char byte = 0;
+	struct sm_vault v;
+	int n, i;
+
+	(void)arg;
+	MUST(!text_write(CGROUP "/cgroup.procs", "0"));
+	MUST(!number_write(CGROUP "/memory.max", 12 * MIB));
+	MUST(!sm_vault_open(&v));
+	n = fill(v.fd, SECMEM_LENGTH_MAX, handles, 64, -ENOMEM);
+	MUST(n >= 4 && n <= 12);
+	/* Those that are there are whole, and there is room after a close. */
+	for (i = 0; i < n; i++)
+		MUST(!sm_read(v.fd, handles[i], &byte, SECMEM_LENGTH_MAX - 1,
+			      1));
+	MUST(!sm_close(v.fd, handles[0]));
+	MUST(!sm_create(v.fd, SECMEM_LENGTH_MAX / 2, &handle));
+	MUST(!number_write(CGROUP "/memory.max", 1024 * MIB));
+	MUST(fill(v.fd, SECMEM_LENGTH_MAX, NULL, 16, 0) == 16);
+	return 0;
+}
+
+FIXTURE(cgroup)
+{
+	bool made;
+};
+
+FIXTURE_SETUP(cgroup)
+{
+	char text[256];
+
+	SKIP_UNLESS_ROOT;
+	if (text_read(CGROUPS "/cgroup.controllers", text, sizeof(text)) ||
+	    !strstr(text, "memory"))
+		SKIP(return, "no cgroup2 with memory at " CGROUPS);
+	ASSERT_EQ(0, text_write(CGROUPS "/cgroup.subtree_control", "+memory"));
+	ASSERT_EQ(0, mkdir(CGROUP, 0755));
+	self->made = true;
+}
+
+FIXTURE_TEARDOWN(cgroup)
+{
+	if (self->made)
+		EXPECT_EQ(0, rmdir(CGROUP));
+}
+
+TEST_F(cgroup, pages_are_charged_to_the_memory_cgroup)
+{
+	if (self->made)
+		AS_ROOT(cgroup_is_charged, NULL);
+}
+
+TEST_F(cgroup, create_beyond_the_memory_cgroup_is_enomem)
+{
+	if (self->made)
+		AS_ROOT(cgroup_is_full, NULL);
+}
+
+TEST_HARNESS_MAIN
