@@ -49,9 +49,9 @@
 extern "C" {
 #endif
 
-#define LIBSECMEM_VERSION	"1.0.0"
+#define LIBSECMEM_VERSION "1.0.0"
 
-#define SECMEM_MUST_CHECK	__attribute__((__warn_unused_result__))
+#define SECMEM_MUST_CHECK __attribute__((__warn_unused_result__))
 
 /*
  * A grant that this process holds: a vault of its own, or what another one
@@ -73,11 +73,11 @@ typedef struct {
 } secmem_secret_t;
 
 #ifdef __cplusplus
-#define SECMEM_GRANT_DEFAULT	(secmem_grant_t{ 0 })
-#define SECMEM_SECRET_NONE	(secmem_secret_t{ 0, 0 })
+#define SECMEM_GRANT_DEFAULT (secmem_grant_t{ 0 })
+#define SECMEM_SECRET_NONE (secmem_secret_t{ 0, 0 })
 #else
-#define SECMEM_GRANT_DEFAULT	((secmem_grant_t){ 0 })
-#define SECMEM_SECRET_NONE	((secmem_secret_t){ 0, 0 })
+#define SECMEM_GRANT_DEFAULT ((secmem_grant_t){ 0 })
+#define SECMEM_SECRET_NONE ((secmem_secret_t){ 0, 0 })
 #endif
 
 /*
@@ -90,12 +90,12 @@ typedef struct {
  * protection in require is not in force, -EINVAL for a label that is too long.
  */
 struct secmem_options {
-	size_t size;		/* of this struct */
-	secmem_grant_t grant;	/* where; needs the right CREATE */
-	uint64_t require;	/* mask of 1 << SECMEM_PROT_* that must hold */
-	const char *label;	/* public, up to SECMEM_LABEL_SIZE - 1 bytes */
-	uint32_t align;		/* power of two up to SECMEM_ALIGN_MAX */
-	uint32_t reserved;	/* 0 */
+	size_t size; /* of this struct */
+	secmem_grant_t grant; /* where; needs the right CREATE */
+	uint64_t require; /* mask of 1 << SECMEM_PROT_* that must hold */
+	const char *label; /* public, up to SECMEM_LABEL_SIZE - 1 bytes */
+	uint32_t align; /* power of two up to SECMEM_ALIGN_MAX */
+	uint32_t reserved; /* 0 */
 };
 
 /*
@@ -112,8 +112,7 @@ int secmem_create_zero(secmem_secret_t *secret, size_t length,
 
 /* Filled by the kernel's random number generator. */
 int secmem_create_random(secmem_secret_t *secret, size_t length,
-			 const struct secmem_options *options)
-	SECMEM_MUST_CHECK;
+			 const struct secmem_options *options) SECMEM_MUST_CHECK;
 
 /*
  * From a file, pipe, socket or terminal, by read(2) straight into the open
@@ -135,8 +134,8 @@ int secmem_create_from_fd(secmem_secret_t *secret, int fd, size_t length,
  * --------------------
  * Opens the secret, calls function with its bytes and argument, and shuts it,
  * also where the callback throws a C++ exception, calls pthread_exit or is
- * cancelled (but not where it leaves by longjmp). The pointer is good inside
- * the callback only. *result (result may be NULL) is what the callback
+ * cancelled. It must not leave by longjmp. The pointer is good inside the
+ * callback only. *result (result may be NULL) is what the callback
  * returned, set whenever it has run to its end; the call's own result is the
  * library's, and tells of a failed release too: -EKEYREVOKED if the secret was
  * revoked meanwhile (touching it then is SIGBUS), -EBADMSG if something wrote
@@ -296,8 +295,8 @@ int secmem_grant_info(secmem_grant_t grant, struct secmem_info *info,
  * process that uses it, and keeps its secret alive. Needs EXPORT.
  */
 int secmem_export(secmem_secret_t secret, uint32_t rights) SECMEM_MUST_CHECK;
-int secmem_grant_export(secmem_grant_t grant, uint32_t rights)
-	SECMEM_MUST_CHECK;
+int secmem_grant_export(secmem_grant_t grant,
+			uint32_t rights) SECMEM_MUST_CHECK;
 
 /*
  * Where an exported fd may come from. Each returns a file descriptor, set
@@ -332,7 +331,7 @@ int secmem_fd_send(int socket, int fd) SECMEM_MUST_CHECK;
  * program that it starts gains privileges (PR_SET_NO_NEW_PRIVS: sudo, su and
  * setuid helpers stop working). All of it is tried; the first error returned.
  */
-#define SECMEM_HARDEN_NO_NEW_PRIVS	(1U << 0)
+#define SECMEM_HARDEN_NO_NEW_PRIVS (1U << 0)
 
 int secmem_harden(unsigned int flags);
 
@@ -341,11 +340,11 @@ int secmem_harden(unsigned int flags);
  * -----
  * Static strings; NULL for a number that has none.
  */
-const char *secmem_version(void);			/* of the library */
-const char *secmem_protection_name(unsigned int bit);	/* "unmapped" */
-const char *secmem_protection_text(unsigned int bit);	/* one line of prose */
-const char *secmem_why_text(unsigned int why);		/* of SECMEM_WHY_* */
-const char *secmem_right_name(unsigned int bit);	/* "read" */
+const char *secmem_version(void); /* of the library */
+const char *secmem_protection_name(unsigned int bit); /* "unmapped" */
+const char *secmem_protection_text(unsigned int bit); /* one line of prose */
+const char *secmem_why_text(unsigned int why); /* of SECMEM_WHY_* */
+const char *secmem_right_name(unsigned int bit); /* "read" */
 
 /*
  * Cleanup

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Accesses: by hand, by a callback, by a copy.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include "internal.h"
+
+/* What this thread holds by callbacks: one for each frame on its stack. */
+struct hold {
+	struct hold *outer;
+	struct secmem__use use;
+	secmem_secret_t secret;
+	uint32_t flags;
+	int error;
+};
+
+static __thread struct hold *holds;
+
+int secmem__holds(secmem_secret_t secret, int exclusive)
+{
+	struct hold *hold;
+
+	for (hold = holds; hold; hold = hold->outer)
+		if (hold->secret.grant == secret.grant &&
+		    hold->secret.handle == secret.handle &&
+		    (exclusive || (hold->flags & SECMEM_WRITE)))
+			return 1;
+	return 0;
+}
+
+/*
+ * Waits are -EDEADLK where they would be for this thread itself. Tried once
+ * all the same, so that other errors are told as ever.
+ */
+static int self_wait(secmem_secret_t secret, uint32_t flags, int64_t *timeout)
+{
+	if (*timeout == 0 || *timeout < SECMEM_FOREVER ||
+	    !secmem__holds(secret, flags & SECMEM_WRITE))
+		return -EAGAIN;
+	*timeout = 0;
+	return -EDEADLK;
+}
+
+static int acquire(const struct secmem__use *use, secmem_secret_t secret,
+		   uint32_t flags, int64_t timeout, uint8_t **data,
+		   size_t *length)
+{
+	struct secmem_acquire acquire = {
+		.size = sizeof(acquire),
+		.flags = flags,
+		.handle = secret.handle,
+	};
+	int again, error;
+	uint8_t *view;
+
+	again = self_wait(secret, flags, &timeout);
+	error = secmem__deadline(timeout, &acquire.flags, &acquire.deadline);
+	if (error)
+		return error;
+	error = secmem__grant_view(use->grant, &view);
+	if (error)
+		return error;
+	error = secmem__ioctl(use->grant->fd, SECMEM_IOC_ACQUIRE, &acquire);
+	if (error)
+		return error == -EAGAIN ? again : error;
+	*data = view + acquire.offset;
+	*length = acquire.length;
+	return 0;
+}
+
+static int release(const struct secmem__use *use, secmem_secret_t secret)
+{
+	struct secmem_op op = { .size = sizeof(op), .handle = secret.handle };
+
+	return secmem__ioctl(use->grant->fd, SECMEM_IOC_RELEASE, &op);
+}
+
+int secmem_acquire(secmem_secret_t secret, uint32_t flags, int64_t timeout,
+		   struct secmem_access *access)
+{
+	struct secmem__use use;
+	uint8_t *data = NULL;
+	int error;
+
+	memset(access, 0, sizeof(*access));
+	if (flags & SECMEM_NOWAIT)
+		timeout = 0;
+	error = secmem__grant_get(secret.grant, &use);
+	if (error)
+		return error;
+	error = acquire(&use, secret, flags, timeout, &data, &access->length);
+	if (!error) {
+		access->data = data;
+		access->secret = secret;
+	}
+	secmem__grant_put(&use);
+	return error;
+}
+
+int secmem_release(struct secmem_access *access)
+{
+	secmem_secret_t secret = access->secret;
+	struct secmem__use use;
+	int error;
+
+	if (!access->data)
+		return 0;
+	memset(access, 0, sizeof(*access));
+	error = secmem__grant_get(secret.grant, &use);
+	if (error)
+		return error;
+	error = release(&use, secret);
+	secmem__grant_put(&use);
+	return error;
+}
+
+void secmem_access_cleanup(struct secmem_access *access)
+{
+	int saved = errno;
+
+	(void)secmem_release(access);
+	errno = saved;
+}
+
+static void hold_end(void *pointer)
+{
+	struct hold *hold = pointer;
+
+	holds = hold->outer;
+	/* A callback that forked returns in the child, too, which holds none. */
+	if (secmem__use_is_stale(&hold->use)) {
+		hold->error = -EKEYREVOKED;
+		return;
+	}
+	hold->error = release(&hold->use, hold->secret);
+	secmem__grant_put(&hold->use);
+}
+
+typedef int (*reader)(const void *data, size_t length, void *argument);
+typedef int (*writer)(void *data, size_t length, void *argument);
+
+static int with_bytes(struct hold *hold, int64_t timeout, reader read,
+		      writer write, void *argument, int *result)
+{
+	uint8_t *data = NULL;
+	size_t length = 0;
+	int error, value;
+
+	error = secmem__grant_get(hold->secret.grant, &hold->use);
+	if (error)
+		return error;
+	error = acquire(&hold->use, hold->secret, hold->flags, timeout, &data,
+			&length);
+	if (error) {
+		secmem__grant_put(&hold->use);
+		return error;
+	}
+	hold->outer = holds;
+	holds = hold;
+	/* Built with -fexceptions, this is for C++ exceptions as well. */
+	pthread_cleanup_push(hold_end, hold);
+	value = read ? read(data, length, argument) :
+		       write(data, length, argument);
+	pthread_cleanup_pop(1);
+	if (result)
+		*result = value;
+	return hold->error;
+}
+
+int secmem_with_bytes(secmem_secret_t secret, int64_t timeout,
+		      int (*function)(const void *data, size_t length,
+				      void *argument),
+		      void *argument, int *result)
+{
+	struct hold hold = { .secret = secret, .flags = SECMEM_READ };
+
+	return with_bytes(&hold, timeout, function, NULL, argument, result);
+}
+
+int secmem_with_bytes_mut(secmem_secret_t secret, int64_t timeout,
+			  int (*function)(void *data, size_t length,
+					  void *argument),
+			  void *argument, int *result)
+{
+	struct hold hold = { .secret = secret, .flags = SECMEM_WRITE };
+
+	return with_bytes(&hold, timeout, NULL, function, argument, result);
+}
+
+static int copy(unsigned long request, uint32_t mode, secmem_secret_t secret,
+		int64_t timeout, struct secmem_copy *copy)
+{
+	struct secmem__use use;
+	int again, error;
+
+	copy->size = sizeof(*copy);
+	copy->handle = secret.handle;
+	again = self_wait(secret, mode, &timeout);
+	error = secmem__deadline(timeout, &copy->flags, &copy->deadline);
+	if (error)
+		return error;
+	error = secmem__grant_get(secret.grant, &use);
+	if (error)
+		return error;
+	error = secmem__ioctl(use.grant->fd, request, copy);
+	secmem__grant_put(&use);
+	return error == -EAGAIN ? again : error;
+}
+
+int secmem_read(secmem_secret_t secret, void *buffer, size_t length,
+		size_t offset, int64_t timeout)
+{
+	struct secmem_copy read = {
+		.buffer = (uintptr_t)buffer,
+		.offset = offset,
+		.length = length,
+	};
+
+	return copy(SECMEM_IOC_READ, SECMEM_READ, secret, timeout, &read);
+}
+
+int secmem_write(secmem_secret_t secret, const void *buffer, size_t length,
+		 size_t offset, int64_t timeout)
+{
+	struct secmem_copy write = {
+		.buffer = (uintptr_t)buffer,
+		.offset = offset,
+		.length = length,
+	};
+
+	return copy(SECMEM_IOC_WRITE, SECMEM_WRITE, secret, timeout, &write);
+}
+
+int secmem_compare(secmem_secret_t secret, const void *buffer, size_t length,
+		   int *equal, int64_t timeout)
+{
+	struct secmem_copy compare = {
+		.buffer = (uintptr_t)buffer,
+		.length = length,
+	};
+	int error;
+
+	*equal = 0;
+	error = copy(SECMEM_IOC_COMPARE, SECMEM_READ, secret, timeout,
+		     &compare);
+	if (!error)
+		*equal = compare.equal == 1;
+	return error;
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Descriptors: where an exported grant may come from.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "internal.h"
+
+#define LISTEN_FIRST 3 /* sd_listen_fds(3) */
+
+static int number_of(const char *text, int *number)
+{
+	char *end;
+	long value;
+
+	errno = 0;
+	value = strtol(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno || value > INT_MAX)
+		return -EINVAL;
+	*number = value;
+	return 0;
+}
+
+static int fd_claim(int fd)
+{
+	return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : fd;
+}
+
+int secmem_fd_from_env(const char *name)
+{
+	const char *text = getenv(name ? name : "SECMEM_FD");
+	int error, fd = -1;
+
+	if (!text)
+		return -ENOENT;
+	error = number_of(text, &fd);
+	return error ? error : fd_claim(fd);
+}
+
+int secmem_fd_from_listen(const char *name)
+{
+	const char *names = getenv("LISTEN_FDNAMES");
+	const char *count = getenv("LISTEN_FDS");
+	const char *pid = getenv("LISTEN_PID");
+	int error, fds = 0, i, own = 0;
+	size_t length;
+
+	if (!pid || !count)
+		return -ENOENT;
+	error = number_of(pid, &own);
+	if (!error)
+		error = number_of(count, &fds);
+	if (error)
+		return error;
+	if (own != getpid() || !fds)
+		return -ENOENT;
+	if (fds > INT_MAX - LISTEN_FIRST)
+		return -EINVAL;
+	if (!name)
+		return fds > 1 ? -EINVAL : fd_claim(LISTEN_FIRST);
+	for (i = 0; names && i < fds; i++) {
+		length = strcspn(names, ":");
+		if (strlen(name) == length && !strncmp(names, name, length))
+			return fd_claim(LISTEN_FIRST + i);
+		names = names[length] ? names + length + 1 : NULL;
+	}
+	return -ENOENT;
+}
+
+/* One byte, as a stream carries no descriptor without one. */
+union control {
+	struct cmsghdr header;
+	char space[CMSG_SPACE(sizeof(int))];
+};
+
+int secmem_fd_send(int socket, int fd)
+{
+	char byte = 0;
+	struct iovec vector = { .iov_base = &byte, .iov_len = 1 };
+	union control control = { 0 };
+	struct msghdr message = {
+		.msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+	return sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int secmem_fd_receive(int socket)
+{
+	char byte;
+	struct iovec vector = { .iov_base = &byte, .iov_len = 1 };
+	union control control = { 0 };
+	struct msghdr message = {
+		.msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *header;
+	ssize_t got;
+	int fd;
+
+	got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+	if (got < 0)
+		return -errno;
+	if (!got)
+		return -ENODATA;
+	header = CMSG_FIRSTHDR(&message);
+	if (!header || header->cmsg_level != SOL_SOCKET ||
+	    header->cmsg_type != SCM_RIGHTS ||
+	    header->cmsg_len != CMSG_LEN(sizeof(fd)))
+		return -ENOMSG;
+	memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+	return fd;
+}

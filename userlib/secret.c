@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Secrets: creation, the ways of filling one, the end.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "internal.h"
+
+/* What a file of unknown length is read into at first; it doubles. */
+#define READ_FIRST 4096
+
+static int create(secmem_secret_t *secret, size_t length, uint32_t flags,
+		  const struct secmem_options *options)
+{
+	struct secmem_create create = {
+		.size = sizeof(create),
+		.flags = flags,
+		.length = length,
+	};
+	uint64_t grant = SECMEM_GRANT_DEFAULT.id;
+	struct secmem__use use;
+	int error;
+
+	*secret = SECMEM_SECRET_NONE;
+	if (options) {
+		if (options->size < sizeof(*options) || options->reserved)
+			return -EINVAL;
+		if (options->size > sizeof(*options))
+			return -E2BIG;
+		if (options->label &&
+		    strlen(options->label) >= sizeof(create.label))
+			return -EINVAL;
+		if (options->label)
+			strcpy(create.label, options->label);
+		create.align = options->align;
+		create.require = options->require;
+		grant = options->grant.id;
+	}
+	error = secmem__grant_get(grant, &use);
+	if (error)
+		return error;
+	error = secmem__ioctl(use.grant->fd, SECMEM_IOC_CREATE, &create);
+	if (!error) {
+		secret->grant = use.id;
+		secret->handle = create.handle;
+	}
+	secmem__grant_put(&use);
+	return error;
+}
+
+/* Of a secret that nobody else has seen. */
+static void destroy(secmem_secret_t *secret)
+{
+	(void)secmem_close(*secret, 0);
+	*secret = SECMEM_SECRET_NONE;
+}
+
+int secmem_create(secmem_secret_t *secret, void *data, size_t length,
+		  const struct secmem_options *options)
+{
+	int error;
+
+	error = create(secret, length, 0, options);
+	if (!error) {
+		error = secmem_write(*secret, data, length, 0, SECMEM_FOREVER);
+		if (error)
+			destroy(secret);
+	}
+	if (data)
+		explicit_bzero(data, length);
+	return error;
+}
+
+int secmem_create_zero(secmem_secret_t *secret, size_t length,
+		       const struct secmem_options *options)
+{
+	return create(secret, length, 0, options);
+}
+
+int secmem_create_random(secmem_secret_t *secret, size_t length,
+			 const struct secmem_options *options)
+{
+	return create(secret, length, SECMEM_CREATE_RANDOM, options);
+}
+
+/* A secret on its way in: open for writing, filled up to used. */
+struct intake {
+	secmem_secret_t secret;
+	struct secmem_access access;
+	size_t used;
+};
+
+static void intake_end(void *pointer)
+{
+	struct intake *intake = pointer;
+
+	(void)secmem_release(&intake->access);
+	destroy(&intake->secret);
+}
+
+static int intake_start(struct intake *intake, size_t length,
+			const struct secmem_options *options)
+{
+	int error;
+
+	intake->used = 0;
+	memset(&intake->access, 0, sizeof(intake->access));
+	error = create(&intake->secret, length, 0, options);
+	if (error)
+		return error;
+	error = secmem_acquire(intake->secret, SECMEM_WRITE, SECMEM_FOREVER,
+			       &intake->access);
+	if (error)
+		destroy(&intake->secret);
+	return error;
+}
+
+/* Fills what is left, or comes to the file's end. */
+static int intake_read(struct intake *intake, int fd)
+{
+	struct pollfd readable = { .fd = fd, .events = POLLIN };
+	uint8_t *data = intake->access.data;
+	size_t length = intake->access.length;
+	ssize_t got;
+
+	while (intake->used < length) {
+		got = read(fd, data + intake->used, length - intake->used);
+		if (!got)
+			break;
+		if (got > 0) {
+			intake->used += got;
+			continue;
+		}
+		if (errno == EAGAIN) {
+			if (poll(&readable, 1, -1) >= 0)
+				continue;
+		}
+		if (errno != EINTR || !intake->used)
+			return -errno;
+	}
+	return 0;
+}
+
+/* Into another secret, from one open view to the other. */
+static int intake_move(struct intake *intake, size_t length,
+		       const struct secmem_options *options)
+{
+	struct intake next;
+	int error;
+
+	error = intake_start(&next, length, options);
+	if (error)
+		return error;
+	memcpy(next.access.data, intake->access.data, intake->used);
+	next.used = intake->used;
+	intake_end(intake);
+	*intake = next;
+	return 0;
+}
+
+/* Whether a file that has filled the largest secret goes on. */
+static int intake_more(int fd, const struct secmem_options *options)
+{
+	struct secmem_options plain = { .size = sizeof(plain) };
+	struct intake more;
+	int error;
+
+	if (options)
+		plain.grant = options->grant;
+	error = intake_start(&more, 1, &plain);
+	if (error)
+		return error;
+	pthread_cleanup_push(intake_end, &more);
+	error = intake_read(&more, fd);
+	if (!error && more.used)
+		error = -EFBIG;
+	pthread_cleanup_pop(1);
+	return error;
+}
+
+/* 0 where only reading tells. */
+static int length_left(int fd, size_t *length)
+{
+	struct stat stat;
+	off_t offset;
+
+	*length = 0;
+	if (fstat(fd, &stat) < 0)
+		return -errno;
+	if (!S_ISREG(stat.st_mode))
+		return 0;
+	offset = lseek(fd, 0, SEEK_CUR);
+	if (offset < 0 || offset >= stat.st_size)
+		return 0;
+	if (stat.st_size - offset > (off_t)SECMEM_LENGTH_MAX)
+		return -EFBIG;
+	*length = stat.st_size - offset;
+	return 0;
+}
+
+static int intake_all(struct intake *intake, int fd, int known,
+		      const struct secmem_options *options)
+{
+	size_t left, length;
+	int error;
+
+	for (;;) {
+		error = intake_read(intake, fd);
+		if (error)
+			return error;
+		length = intake->access.length;
+		if (intake->used < length)
+			break;
+		if (known) {
+			/* As large as it was said to be: has it grown? */
+			error = length_left(fd, &left);
+			if (error || !left)
+				return error;
+		}
+		if (length == SECMEM_LENGTH_MAX)
+			return intake_more(fd, options);
+		length = length > SECMEM_LENGTH_MAX / 2 ? SECMEM_LENGTH_MAX :
+							  length * 2;
+		error = intake_move(intake, length, options);
+		if (error)
+			return error;
+	}
+	if (!intake->used)
+		return -ENODATA;
+	return intake_move(intake, intake->used, options);
+}
+
+static int intake_exactly(struct intake *intake, int fd)
+{
+	int error;
+
+	error = intake_read(intake, fd);
+	if (!error && intake->used < intake->access.length)
+		error = -ENODATA;
+	return error;
+}
+
+int secmem_create_from_fd(secmem_secret_t *secret, int fd, size_t length,
+			  const struct secmem_options *options)
+{
+	struct intake intake;
+	size_t expected = length;
+	int error = 0;
+
+	*secret = SECMEM_SECRET_NONE;
+	if (!length)
+		error = length_left(fd, &expected);
+	if (error)
+		return error;
+	error = intake_start(&intake, expected ? expected : READ_FIRST,
+			     options);
+	if (error)
+		return error;
+	pthread_cleanup_push(intake_end, &intake);
+	if (length)
+		error = intake_exactly(&intake, fd);
+	else
+		error = intake_all(&intake, fd, expected != 0, options);
+	if (!error) {
+		error = secmem_release(&intake.access);
+		if (!error) {
+			*secret = intake.secret;
+			intake.secret = SECMEM_SECRET_NONE;
+		}
+	}
+	pthread_cleanup_pop(1);
+	return error;
+}
+
+static int operate(unsigned long request, secmem_secret_t secret,
+		   struct secmem_op *op)
+{
+	struct secmem__use use;
+	int error;
+
+	op->size = sizeof(*op);
+	op->handle = secret.handle;
+	error = secmem__grant_get(secret.grant, &use);
+	if (error)
+		return error;
+	error = secmem__ioctl(use.grant->fd, request, op);
+	secmem__grant_put(&use);
+	return error;
+}
+
+int secmem_seal(secmem_secret_t secret)
+{
+	struct secmem_op op = { 0 };
+
+	return operate(SECMEM_IOC_SEAL, secret, &op);
+}
+
+int secmem_revoke(secmem_secret_t secret)
+{
+	struct secmem_op op = { 0 };
+
+	return operate(SECMEM_IOC_REVOKE, secret, &op);
+}
+
+int secmem_close(secmem_secret_t secret, int64_t timeout)
+{
+	struct secmem_op op = { 0 };
+	struct secmem_stat stat;
+	int error;
+
+	if (secret.handle == SECMEM_HANDLE_NONE)
+		return 0;
+	error = secmem__deadline(timeout, &op.flags, &op.deadline);
+	if (error)
+		return error;
+	if (timeout && secmem__holds(secret, 1)) {
+		error = secmem_stat(secret, &stat, sizeof(stat));
+		if (error)
+			return error;
+		if (stat.state != SECMEM_STATE_CLOSED)
+			return -EDEADLK;
+	}
+	return operate(SECMEM_IOC_CLOSE, secret, &op);
+}
+
+void secmem_secret_cleanup(secmem_secret_t *secret)
+{
+	int saved = errno;
+
+	destroy(secret);
+	errno = saved;
+}
+
+int secmem_stat(secmem_secret_t secret, struct secmem_stat *stat, size_t size)
+{
+	struct secmem__use use;
+	int error;
+
+	if (size > UINT32_MAX || size < sizeof(stat->size) +
+						 sizeof(stat->flags) +
+						 sizeof(stat->handle))
+		return -EINVAL;
+	error = secmem__grant_get(secret.grant, &use);
+	if (error)
+		return error;
+	memset(stat, 0, size);
+	stat->size = size;
+	stat->handle = secret.handle;
+	error = secmem__ioctl(use.grant->fd, SECMEM_IOC_STAT, stat);
+	secmem__grant_put(&use);
+	return error;
+}
+
+int secmem_is_closed(secmem_secret_t secret)
+{
+	struct secmem_stat stat;
+	int error;
+
+	error = secmem_stat(secret, &stat, sizeof(stat));
+	if (error == -EKEYREVOKED)
+		return 1;
+	return error ? error : stat.state != SECMEM_STATE_OPEN;
+}
