@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Accesses: counted rights to touch one secret through one grant. A holder
+ * record counts a grant's accesses to a secret; the page-table entries in the
+ * grant's view come with its first one and go with its last.
+ */
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+static bool secmem_holder_held(const struct secmem_holder *holder)
+{
+	return secmem_word_count(atomic64_read(&holder->word));
+}
+
+/* The record that needs no search, where there is one. */
+static struct secmem_holder *secmem_holder_own(struct secmem_grant *grant,
+					       struct secmem_secret *secret)
+{
+	if (grant->secret)
+		return &grant->single;
+	/* Pairs with nothing: only the first grant itself compares equal. */
+	if (READ_ONCE(grant->vault->first) == grant)
+		return &secret->first;
+	return NULL;
+}
+
+/**
+ * secmem_access_find - the record of a grant's accesses to a secret
+ * @grant: the grant
+ * @secret: a secret that it covers
+ *
+ * Context: The caller holds @secret's lock.
+ * Return: the record with at least one access, or NULL.
+ */
+struct secmem_holder *secmem_access_find(struct secmem_grant *grant,
+					 struct secmem_secret *secret)
+{
+	struct secmem_holder *holder = secmem_holder_own(grant, secret);
+
+	lockdep_assert_held(&secret->lock);
+	if (holder)
+		return secmem_holder_held(holder) ? holder : NULL;
+	list_for_each_entry(holder, &secret->holders, by_secret)
+		if (holder->grant == grant)
+			return holder;
+	return NULL;
+}
+
+static struct secmem_holder *secmem_holder_get(struct secmem_grant *grant,
+					       struct secmem_secret *secret)
+{
+	struct secmem_holder *holder = secmem_holder_own(grant, secret);
+
+	if (!holder) {
+		holder = kzalloc(sizeof(*holder), GFP_KERNEL_ACCOUNT);
+		if (!holder)
+			return NULL;
+		holder->secret = secret;
+	}
+	return holder;
+}
+
+static void secmem_holder_put(struct secmem_grant *grant,
+			      struct secmem_holder *holder)
+{
+	if (!secmem_holder_own(grant, holder->secret))
+		kfree(holder);
+}
+
+/*
+ * A READ on top of a READ, without a lock. The count cannot be 0 before nor
+ * the generation another after: the secret lives while it is held. The
+ * exchange is fully ordered and pairs with the one that set the first count,
+ * after its page-table entries stood.
+ */
+static bool secmem_holder_nest(struct secmem_holder *holder, u32 generation)
+{
+	s64 word = atomic64_read(&holder->word);
+
+	do {
+		if (secmem_word_generation(word) != generation ||
+		    (word & (SECMEM_WORD_FROZEN | SECMEM_WORD_WRITE)) ||
+		    !secmem_word_count(word) ||
+		    secmem_word_count(word) == SECMEM_WORD_COUNT)
+			return false;
+	} while (!atomic64_try_cmpxchg(&holder->word, &word, word + 1));
+	return true;
+}
+
+/* Give one access of several back, without a lock. */
+static bool secmem_holder_unnest(struct secmem_holder *holder, u32 generation)
+{
+	s64 word = atomic64_read(&holder->word);
+
+	do {
+		if (secmem_word_generation(word) != generation ||
+		    secmem_word_count(word) < 2)
+			return false;
+	} while (!atomic64_try_cmpxchg(&holder->word, &word, word - 1));
+	return true;
+}
+
+/*
+ * Under the secret's lock: is the one access that is given back the last? If
+ * not, it has been counted off, as a nester may have come in between.
+ */
+static bool secmem_holder_last(struct secmem_holder *holder)
+{
+	s64 word = atomic64_read(&holder->word);
+
+	do {
+		if (secmem_word_count(word) == 1 &&
+		    atomic64_try_cmpxchg(&holder->word, &word,
+					 word & ~SECMEM_WORD_COUNT))
+			return true;
+	} while (secmem_word_count(word) == 1 ||
+		 !atomic64_try_cmpxchg(&holder->word, &word, word - 1));
+	return false;
+}
+
+static void secmem_holder_begin(struct secmem_grant *grant,
+				struct secmem_secret *secret,
+				struct secmem_holder *holder, bool write)
+{
+	lockdep_assert_held(&secret->lock);
+	holder->grant = grant;
+	list_add(&holder->by_secret, &secret->holders);
+	spin_lock(&grant->holders_lock);
+	list_add(&holder->by_grant, &grant->holders);
+	spin_unlock(&grant->holders_lock);
+	secmem_count_add(accesses, 1);
+	/* Last, for secmem_holder_nest(): all of the above is in place. */
+	atomic64_set_release(&holder->word,
+			     secmem_word_empty(secret->generation) |
+				     (write ? SECMEM_WORD_WRITE : 0) | 1);
+}
+
+/*
+ * Take all of a holder's accesses, and with them the page-table entries. The
+ * caller steps the secret on.
+ */
+static void secmem_holder_end(struct secmem_secret *secret,
+			      struct secmem_holder *holder)
+{
+	struct secmem_grant *grant = holder->grant;
+	u64 frozen;
+
+	lockdep_assert_held(&secret->lock);
+	/* From here no fault inserts and nobody nests; then zap. */
+	frozen = atomic64_read(&holder->word) & SECMEM_WORD_FROZEN;
+	atomic64_set(&holder->word,
+		     secmem_word_empty(secret->generation) | frozen);
+	secmem_view_zap(grant, secret);
+	list_del(&holder->by_secret);
+	spin_lock(&grant->holders_lock);
+	list_del(&holder->by_grant);
+	spin_unlock(&grant->holders_lock);
+	secmem_count_add(accesses, -1);
+	secmem_holder_put(grant, holder);
+}
+
+static enum secmem_event secmem_drop_event(struct secmem_secret *secret)
+{
+	return list_empty(&secret->holders) ? SECMEM_EVENT_DROP_LAST :
+					      SECMEM_EVENT_DROP;
+}
+
+/* With the lock, the VMA and no wait before us: take the access. */
+static int secmem_access_begin(struct secmem_grant *grant,
+			       struct vm_area_struct *vma,
+			       struct secmem_secret *secret, u32 generation,
+			       bool write)
+{
+	struct secmem_holder *holder = secmem_access_find(grant, secret);
+	int ret;
+
+	if (holder) {
+		/* The lock keeps the count from 0: a READ on top of a READ. */
+		if (secmem_word_count(atomic64_read(&holder->word)) ==
+		    SECMEM_WORD_COUNT)
+			return -EMFILE;
+		atomic64_inc(&holder->word);
+		return 0;
+	}
+
+	holder = secmem_holder_get(grant, secret);
+	if (!holder)
+		return -ENOMEM;
+	ret = secmem_view_insert(grant, vma, secret, write);
+	if (ret) {
+		secmem_view_zap(grant, secret);
+		secmem_holder_put(grant, holder);
+		return ret;
+	}
+	secmem_holder_begin(grant, secret, holder, write);
+	return secmem_secret_step(secret, generation,
+				  write ? SECMEM_EVENT_HOLD_WRITE :
+					  SECMEM_EVENT_HOLD_READ);
+}
+
+/* One try; -EAGAIN and a begun waiter where it must wait. */
+static int secmem_access_try(struct secmem_grant *grant,
+			     struct secmem_secret *secret,
+			     struct secmem_acquire *args,
+			     struct secmem_waiter *waiter)
+{
+	u32 generation = secmem_handle_generation(args->handle);
+	bool write = args->flags & SECMEM_WRITE;
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	int ret;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	mutex_lock(&secret->lock);
+	ret = secmem_secret_peek(secret, generation,
+				 write ? SECMEM_EVENT_HOLD_WRITE :
+					 SECMEM_EVENT_HOLD_READ);
+	if (ret < 0)
+		goto out;
+	/* Afresh each time: an address kept could be another's by now. */
+	vma = secmem_view_find(grant, secret);
+	if (!vma)
+		ret = -ENXIO;
+	else if (!ret)
+		ret = secmem_access_begin(grant, vma, secret, generation,
+					  write);
+	else if (args->flags & SECMEM_NOWAIT)
+		ret = -EAGAIN;
+	else
+		secmem_secret_wait_begin(waiter, secret);
+	if (!ret)
+		args->length = secret->bytes.length;
+out:
+	mutex_unlock(&secret->lock);
+	mmap_read_unlock(mm);
+	return ret;
+}
+
+/**
+ * secmem_access_acquire - begin an access
+ * @grant: entered by the current mm, with the rights checked
+ * @secret: a secret that it covers
+ * @args: the call; offset and length are filled in
+ *
+ * Context: Process context, no lock held. Sleeps.
+ * Return: 0 or an errno of ACQUIRE.
+ */
+int secmem_access_acquire(struct secmem_grant *grant,
+			  struct secmem_secret *secret,
+			  struct secmem_acquire *args)
+{
+	struct secmem_holder *own = secmem_holder_own(grant, secret);
+	struct secmem_waiter waiter;
+	int ret;
+
+	args->offset = secmem_view_offset(grant, secret);
+	/* Accesses outlive their view; without one the slow path says so. */
+	if (own && !(args->flags & SECMEM_WRITE) &&
+	    atomic_read(&grant->views) &&
+	    secmem_holder_nest(own, secmem_handle_generation(args->handle))) {
+		args->length = secret->bytes.length;
+		ret = 0;
+	} else {
+		do {
+			ret = secmem_access_try(grant, secret, args, &waiter);
+			if (ret != SECMEM_MUST_WAIT)
+				break;
+			ret = secmem_secret_wait_end(&waiter, args->deadline);
+		} while (!ret);
+	}
+	if (!ret)
+		args->offset += secret->bytes.offset;
+	return ret;
+}
+
+/**
+ * secmem_access_release - end an access
+ * @grant: entered by the current mm
+ * @secret: a secret that it covers
+ * @generation: which of the secrets that it has served is meant
+ *
+ * With the grant's last access its page-table entries are gone on return.
+ *
+ * Context: Process context, no lock held. Sleeps.
+ * Return: 0; -EBADMSG (released; a writer left the canary damaged); -EINVAL
+ * (nothing held); -EKEYREVOKED; -ENOENT.
+ */
+int secmem_access_release(struct secmem_grant *grant,
+			  struct secmem_secret *secret, u32 generation)
+{
+	struct secmem_holder *holder = secmem_holder_own(grant, secret);
+	bool write;
+	int ret;
+
+	if (holder && secmem_holder_unnest(holder, generation))
+		return 0;
+
+	mutex_lock(&grant->bound->flip);
+	mutex_lock(&secret->lock);
+	ret = secmem_secret_peek(secret, generation, SECMEM_EVENT_DROP_LAST);
+	if (ret)
+		goto out;
+	holder = secmem_access_find(grant, secret);
+	if (!holder) {
+		ret = -EINVAL;
+		goto out;
+	}
+	write = atomic64_read(&holder->word) & SECMEM_WORD_WRITE;
+	if (!write && !secmem_holder_last(holder))
+		goto out;
+	secmem_holder_end(secret, holder);
+	if (write) {
+		secret->torn = 0;
+		if (!secmem_secret_intact(secret))
+			ret = -EBADMSG;
+	}
+	secmem_secret_step(secret, generation, secmem_drop_event(secret));
+out:
+	mutex_unlock(&secret->lock);
+	mutex_unlock(&grant->bound->flip);
+	return ret;
+}
+
+/**
+ * secmem_access_freeze - let nobody nest on the accesses that are held
+ * @secret: it is closing
+ *
+ * Context: The caller holds @secret's lock.
+ */
+void secmem_access_freeze(struct secmem_secret *secret)
+{
+	struct secmem_holder *holder;
+
+	lockdep_assert_held(&secret->lock);
+	list_for_each_entry(holder, &secret->holders, by_secret)
+		atomic64_or(SECMEM_WORD_FROZEN, &holder->word);
+}
+
+/**
+ * secmem_access_revoke - end all accesses to a secret, in every process
+ * @secret: it is about to be closed
+ *
+ * Context: Process context. The caller holds @secret's lock, which also keeps
+ * the grants of its holders: a grant ends its accesses before it goes.
+ */
+void secmem_access_revoke(struct secmem_secret *secret)
+{
+	struct secmem_holder *holder, *next;
+
+	lockdep_assert_held(&secret->lock);
+	list_for_each_entry_safe(holder, next, &secret->holders, by_secret)
+		secmem_holder_end(secret, holder);
+}
+
+/* An mm ends: what it was writing, nobody finished. */
+static void secmem_access_abandon(struct secmem_grant *grant,
+				  struct secmem_secret *secret)
+{
+	struct secmem_holder *holder;
+
+	mutex_lock(&secret->lock);
+	holder = secmem_access_find(grant, secret);
+	if (holder) {
+		if (atomic64_read(&holder->word) & SECMEM_WORD_WRITE)
+			secret->torn = 1;
+		secmem_holder_end(secret, holder);
+		secmem_secret_step(secret, secret->generation,
+				   secmem_drop_event(secret));
+	}
+	mutex_unlock(&secret->lock);
+}
+
+/**
+ * secmem_access_end - end all accesses of a grant
+ * @grant: its mm has ended or its file is gone, so that it takes no new ones
+ *
+ * Context: Process context, no lock held. Sleeps.
+ */
+void secmem_access_end(struct secmem_grant *grant)
+{
+	struct secmem_secret *secret;
+	struct secmem_holder *holder;
+
+	for (;;) {
+		spin_lock(&grant->holders_lock);
+		holder = list_first_entry_or_null(&grant->holders,
+						  struct secmem_holder,
+						  by_grant);
+		secret = holder ? holder->secret : NULL;
+		spin_unlock(&grant->holders_lock);
+		if (!secret)
+			return;
+		/* A revoker may come first; the place stays all the same. */
+		secmem_access_abandon(grant, secret);
+		cond_resched();
+	}
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The one file that names kernel versions. It gives older kernels the newest
+ * API, so that the other files show that alone.
+ */
+#ifndef _SECMEM_COMPAT_H
+#define _SECMEM_COMPAT_H
+
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 14, 0)
+static inline struct vm_area_struct *vma_lookup(struct mm_struct *mm,
+						unsigned long addr)
+{
+	struct vm_area_struct *vma = find_vma(mm, addr);
+
+	return vma && addr >= vma->vm_start ? vma : NULL;
+}
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+#define may_split split		/* in struct vm_operations_struct */
+#endif
+
+/* A freezable wait; older kernels thaw a waiter with EINTR. */
+#ifndef TASK_FREEZABLE
+#define TASK_FREEZABLE 0
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+static inline void vm_flags_mod(struct vm_area_struct *vma,
+				unsigned long set, unsigned long clear)
+{
+	vma->vm_flags = (vma->vm_flags | set) & ~clear;
+}
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#define secmem_compat_pte_mkwrite(pte, vma) pte_mkwrite(pte)
+#else
+#define secmem_compat_pte_mkwrite(pte, vma) pte_mkwrite(pte, vma)
+#endif
+
+static inline void secmem_compat_mapping_init(struct address_space *mapping)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 15, 0)
+	init_rwsem(&mapping->invalidate_lock);
+#endif
+}
+
+#endif /* _SECMEM_COMPAT_H */

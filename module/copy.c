@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * READ, WRITE, COMPARE and pread: an access in one call, through a bounce
+ * buffer that is wiped. The buffer has the length of the call, not of a chunk,
+ * so that a call is whole: what it reads is of one moment, and what it could
+ * not fetch from the caller changes nothing. The caller's buffer is touched
+ * when nothing is held, as it may lie inside the secret itself, and its faults
+ * may take as long as somebody likes.
+ */
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+
+#include "internal.h"
+
+#define SECMEM_BOUNCE_SMALL	128
+
+struct secmem_bounce {
+	void *at;
+	u32 length;
+	u8 small[SECMEM_BOUNCE_SMALL];
+};
+
+static int secmem_bounce_get(struct secmem_bounce *bounce, u32 length)
+{
+	bounce->length = length;
+	bounce->at = length <= sizeof(bounce->small) ?
+			     bounce->small :
+			     kvmalloc(length, GFP_KERNEL_ACCOUNT);
+	return bounce->at ? 0 : -ENOMEM;
+}
+
+static void secmem_bounce_put(struct secmem_bounce *bounce)
+{
+	if (bounce->at == bounce->small)
+		memzero_explicit(bounce->small, bounce->length);
+	else
+		kvfree_sensitive(bounce->at, bounce->length);
+}
+
+static int secmem_copy_range(struct secmem_secret *secret, u64 offset,
+			     u64 length)
+{
+	lockdep_assert_held(&secret->lock);
+	return offset <= secret->bytes.length &&
+			       length <= secret->bytes.length - offset ?
+		       0 :
+		       -EINVAL;
+}
+
+/* Read from a secret into a bounce buffer. */
+static int secmem_copy_out(struct secmem_secret *secret,
+			   const struct secmem_copy *args,
+			   struct secmem_bounce *bounce)
+{
+	int ret = secmem_secret_lock_for(secret,
+					 secmem_handle_generation(args->handle),
+					 SECMEM_EVENT_COPY_OUT, args->flags,
+					 args->deadline);
+
+	if (ret)
+		return ret;
+	ret = secmem_copy_range(secret, args->offset, bounce->length);
+	if (!ret)
+		secmem_bytes_read(&secret->bytes, args->offset, bounce->at,
+				  bounce->length);
+	mutex_unlock(&secret->lock);
+	return ret;
+}
+
+/**
+ * secmem_copy_read - SECMEM_IOC_READ
+ * @grant: entered by the current mm
+ * @args: the call, checked for what needs no secret
+ *
+ * Context: Process context, no lock held. Sleeps.
+ * Return: 0 or an errno of READ.
+ */
+int secmem_copy_read(struct secmem_grant *grant, struct secmem_copy *args)
+{
+	struct secmem_secret *secret = secmem_grant_find(grant, args->handle);
+	struct secmem_bounce bounce;
+	int ret;
+
+	if (!secret)
+		return -ENOENT;
+	ret = secmem_bounce_get(&bounce, args->length);
+	if (ret)
+		return ret;
+	ret = secmem_copy_out(secret, args, &bounce);
+	if (!ret && copy_to_user(u64_to_user_ptr(args->buffer), bounce.at,
+				 bounce.length))
+		ret = -EFAULT;
+	secmem_bounce_put(&bounce);
+	return ret;
+}
+
+/* Fetch the caller's bytes, then lock the secret for them. */
+static int secmem_copy_in(struct secmem_secret *secret,
+			  const struct secmem_copy *args,
+			  enum secmem_event event, struct secmem_bounce *bounce)
+{
+	int ret = secmem_bounce_get(bounce, args->length);
+
+	if (ret)
+		return ret;
+	ret = -EFAULT;
+	if (!copy_from_user(bounce->at, u64_to_user_ptr(args->buffer),
+			    bounce->length))
+		ret = secmem_secret_lock_for(secret,
+					     secmem_handle_generation(args->handle),
+					     event, args->flags,
+					     args->deadline);
+	if (ret)
+		secmem_bounce_put(bounce);
+	return ret;
+}
+
+/**
+ * secmem_copy_write - SECMEM_IOC_WRITE
+ * @grant: entered by the current mm
+ * @args: the call, checked for what needs no secret
+ *
+ * Context: Process context, no lock held. Sleeps.
+ * Return: 0 or an errno of WRITE.
+ */
+int secmem_copy_write(struct secmem_grant *grant, struct secmem_copy *args)
+{
+	struct secmem_secret *secret = secmem_grant_find(grant, args->handle);
+	struct secmem_bounce bounce;
+	int ret;
+
+	if (!secret)
+		return -ENOENT;
+	ret = secmem_copy_in(secret, args, SECMEM_EVENT_COPY_IN, &bounce);
+	if (ret)
+		return ret;
+	ret = secmem_copy_range(secret, args->offset, bounce.length);
+	if (!ret) {
+		secmem_bytes_write(&secret->bytes, args->offset, bounce.at,
+				   bounce.length);
+		secret->torn = 0;
+		if (!secmem_secret_intact(secret))
+			ret = -EBADMSG;
+	}
+	mutex_unlock(&secret->lock);
+	secmem_bounce_put(&bounce);
+	return ret;
+}
+
+/**
+ * secmem_copy_compare - SECMEM_IOC_COMPARE
+ * @grant: entered by the current mm
+ * @args: the call, checked for what needs no secret; equal is filled in
+ *
+ * Context: Process context, no lock held. Sleeps.
+ * Return: 0 or an errno of COMPARE.
+ */
+int secmem_copy_compare(struct secmem_grant *grant, struct secmem_copy *args)
+{
+	struct secmem_secret *secret = secmem_grant_find(grant, args->handle);
+	struct secmem_bounce bounce;
+	int ret;
+
+	if (!secret)
+		return -ENOENT;
+	ret = secmem_copy_in(secret, args, SECMEM_EVENT_COPY_OUT, &bounce);
+	if (ret)
+		return ret;
+	args->equal = bounce.length == secret->bytes.length &&
+		      secmem_bytes_equal(&secret->bytes, bounce.at);
+	mutex_unlock(&secret->lock);
+	secmem_bounce_put(&bounce);
+	return 0;
+}
+
+/**
+ * secmem_copy_read_iter - pread of a grant of one secret
+ * @iocb: says where
+ * @to: says how much and whither
+ *
+ * Context: Process context, no lock held. Sleeps.
+ * Return: bytes read, 0 at the end; or an errno of READ.
+ */
+ssize_t secmem_copy_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct secmem_grant *grant = iocb->ki_filp->private_data;
+	struct secmem_secret *secret = grant->secret;
+	bool nowait = (iocb->ki_flags & IOCB_NOWAIT) ||
+		      (iocb->ki_filp->f_flags & O_NONBLOCK);
+	struct secmem_copy args = {
+		.flags = nowait ? SECMEM_NOWAIT : 0,
+		.deadline = SECMEM_FOREVER,
+		.offset = iocb->ki_pos,
+	};
+	struct secmem_bounce bounce;
+	u32 length;
+	ssize_t ret;
+
+	if (!secret)
+		return -EINVAL;
+	ret = secmem_grant_enter(grant, SECMEM_RIGHT_READ);
+	if (ret)
+		return ret;
+	args.handle = secmem_handle_make(secret->slot, grant->generation);
+	/* Racy where the secret closes; secmem_copy_out() looks again. */
+	length = READ_ONCE(secret->bytes.length);
+	if (iocb->ki_pos >= length)
+		length = 0;
+	else
+		length = min_t(u64, length - iocb->ki_pos, iov_iter_count(to));
+	if (!length)
+		args.offset = 0;
+	ret = secmem_bounce_get(&bounce, length);
+	if (ret)
+		return ret;
+	ret = secmem_copy_out(secret, &args, &bounce);
+	if (!ret) {
+		ret = copy_to_iter(bounce.at, length, to);
+		if (!ret && length)
+			ret = -EFAULT;
+	}
+	secmem_bounce_put(&bounce);
+	if (ret > 0)
+		iocb->ki_pos += ret;
+	return ret;
+}

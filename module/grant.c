@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Grants: what a file is. A vault or one secret of it, a set of rights, the
+ * one address space that it answers, and its view.
+ *
+ * The address space is the first that uses the file, until it ends. An mmu
+ * notifier tells of that end, whatever brought it: exit, exec, kill -9. One
+ * notifier serves all grants of an mm.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+static DEFINE_SPINLOCK(secmem_bind_lock);
+
+static const struct address_space_operations secmem_grant_aops = {};
+
+static void secmem_grant_free(struct kref *ref)
+{
+	struct secmem_grant *grant = container_of(ref, struct secmem_grant,
+						  ref);
+
+	secmem_vault_put(grant->vault);
+	kfree(grant);
+	secmem_count_add(grants, -1);
+}
+
+static void secmem_grant_put(struct secmem_grant *grant)
+{
+	kref_put(&grant->ref, secmem_grant_free);
+}
+
+/* From now on the vault lives for this grant, too. */
+static void secmem_grant_keep(struct secmem_grant *grant)
+{
+	lockdep_assert_held(&grant->vault->keep_lock);
+	if (grant->keeps || grant->secret)
+		return;
+	grant->keeps = true;
+	grant->vault->keepers++;
+}
+
+/* It does not any more: the last one out wipes. */
+static void secmem_grant_unkeep(struct secmem_grant *grant)
+{
+	struct secmem_vault *vault = grant->vault;
+
+	mutex_lock(&vault->keep_lock);
+	if (grant->keeps) {
+		grant->keeps = false;
+		if (!--vault->keepers)
+			secmem_vault_end(vault);
+	}
+	mutex_unlock(&vault->keep_lock);
+}
+
+/* The file of a grant of one secret is gone. */
+static void secmem_grant_unkeep_secret(struct secmem_grant *grant)
+{
+	struct secmem_secret *secret = grant->secret;
+	struct secmem_vault *vault = grant->vault;
+
+	mutex_lock(&vault->keep_lock);
+	mutex_lock(&secret->lock);
+	if (!--secret->keepers) {
+		if (secret->state == SECMEM_CLOSED)
+			secmem_vault_retire(secret);
+		else if (!vault->keepers)
+			secmem_secret_revoke_locked(secret);
+	}
+	mutex_unlock(&secret->lock);
+	mutex_unlock(&vault->keep_lock);
+}
+
+/**
+ * secmem_grant_create - a grant that answers nobody yet
+ * @vault: handed over: one reference
+ * @secret: the one secret it is of, with its keepers counted up; or NULL
+ * @generation: of @secret
+ * @rights: SECMEM_RIGHT_*
+ *
+ * Context: Process context, may sleep.
+ * Return: the grant, or NULL; then nothing was handed over.
+ */
+struct secmem_grant *secmem_grant_create(struct secmem_vault *vault,
+					 struct secmem_secret *secret,
+					 u32 generation, u32 rights)
+{
+	struct secmem_grant *grant = kzalloc(sizeof(*grant),
+					     GFP_KERNEL_ACCOUNT);
+
+	if (!grant)
+		return NULL;
+	kref_init(&grant->ref);
+	grant->vault = vault;
+	grant->secret = secret;
+	grant->generation = generation;
+	grant->rights = rights;
+	INIT_LIST_HEAD(&grant->by_mm);
+	INIT_LIST_HEAD(&grant->holders);
+	spin_lock_init(&grant->holders_lock);
+	grant->single.secret = secret;
+	atomic64_set(&grant->single.word, secmem_word_empty(generation));
+	atomic_set(&grant->views, 0);
+	address_space_init_once(&grant->mapping);
+	secmem_compat_mapping_init(&grant->mapping);
+	grant->mapping.a_ops = &secmem_grant_aops;
+
+	mutex_lock(&vault->keep_lock);
+	secmem_grant_keep(grant);
+	mutex_unlock(&vault->keep_lock);
+	secmem_count_add(grants, 1);
+	return grant;
+}
+
+/**
+ * secmem_grant_attach - make a file the grant's
+ * @grant: handed over; secmem_grant_release() ends it
+ * @file: the file
+ *
+ * Its mappings are found through an address_space of its own, so that zapping
+ * reaches this view alone. Its host is the file's inode, which outlives both.
+ *
+ * Context: Any.
+ */
+void secmem_grant_attach(struct secmem_grant *grant, struct file *file)
+{
+	grant->mapping.host = file_inode(file);
+	file->f_mapping = &grant->mapping;
+	file->private_data = grant;
+}
+
+/* Forget the mm. Whoever took the grant off its list does this, once. */
+static void secmem_grant_unbind(struct secmem_grant *grant)
+{
+	struct secmem_mm *bound = grant->bound;
+
+	spin_lock(&secmem_bind_lock);
+	grant->bound = NULL;
+	WRITE_ONCE(grant->mm, NULL);
+	spin_unlock(&secmem_bind_lock);
+	mmu_notifier_put(&bound->notifier);
+}
+
+/**
+ * secmem_grant_release - the file is gone
+ * @grant: its grant
+ *
+ * No VMA and no call is left that came by the file. The end of its mm may run
+ * at the same time: the one that takes it off the mm's list unbinds it, and
+ * ending accesses and keeping twice is harmless.
+ *
+ * Context: Process context, no lock held. Sleeps.
+ */
+void secmem_grant_release(struct secmem_grant *grant)
+{
+	bool bound;
+
+	spin_lock(&secmem_bind_lock);
+	bound = !list_empty(&grant->by_mm);
+	list_del_init(&grant->by_mm);
+	spin_unlock(&secmem_bind_lock);
+
+	secmem_access_end(grant);
+	if (grant->secret)
+		secmem_grant_unkeep_secret(grant);
+	else
+		secmem_grant_unkeep(grant);
+	if (grant->vault->first == grant)
+		WRITE_ONCE(grant->vault->first, NULL);
+	if (bound)
+		secmem_grant_unbind(grant);
+	secmem_grant_put(grant);
+}
+
+/* The mm's last user is gone; its page tables still stand. */
+static void secmem_mm_release(struct mmu_notifier *notifier,
+			      struct mm_struct *mm)
+{
+	struct secmem_mm *bound = container_of(notifier, struct secmem_mm,
+					       notifier);
+	struct secmem_grant *grant;
+
+	for (;;) {
+		spin_lock(&secmem_bind_lock);
+		grant = list_first_entry_or_null(&bound->grants,
+						 struct secmem_grant, by_mm);
+		if (grant) {
+			/* On the list, so its file has not been released. */
+			kref_get(&grant->ref);
+			list_del_init(&grant->by_mm);
+		}
+		spin_unlock(&secmem_bind_lock);
+		if (!grant)
+			return;
+
+		secmem_access_end(grant);
+		secmem_grant_unkeep(grant);
+		/* Last: until then nobody else can bind it. */
+		secmem_grant_unbind(grant);
+		secmem_grant_put(grant);
+	}
+}
+
+static struct mmu_notifier *secmem_mm_alloc(struct mm_struct *mm)
+{
+	struct secmem_mm *bound = kzalloc(sizeof(*bound), GFP_KERNEL_ACCOUNT);
+
+	if (!bound)
+		return ERR_PTR(-ENOMEM);
+	INIT_LIST_HEAD(&bound->grants);
+	mutex_init(&bound->flip);
+	return &bound->notifier;
+}
+
+static void secmem_mm_free(struct mmu_notifier *notifier)
+{
+	kfree(container_of(notifier, struct secmem_mm, notifier));
+}
+
+static const struct mmu_notifier_ops secmem_mm_ops = {
+	.release = secmem_mm_release,
+	.alloc_notifier = secmem_mm_alloc,
+	.free_notifier = secmem_mm_free,
+};
+
+/* Bind to the current mm, unless another one was faster. */
+static int secmem_grant_bind(struct secmem_grant *grant, bool mmap_locked)
+{
+	struct mm_struct *mm = current->mm;
+	struct mmu_notifier *notifier;
+	struct secmem_mm *bound;
+	bool mine = false;
+	int ret = 0;
+
+	if (!mm || READ_ONCE(grant->mm))
+		return -EACCES;
+	notifier = mmap_locked ?
+			   mmu_notifier_get_locked(&secmem_mm_ops, mm) :
+			   mmu_notifier_get(&secmem_mm_ops, mm);
+	if (IS_ERR(notifier))
+		return PTR_ERR(notifier);
+	bound = container_of(notifier, struct secmem_mm, notifier);
+
+	/* Kept before it can be used, so that no end of the vault runs then. */
+	mutex_lock(&grant->vault->keep_lock);
+	spin_lock(&secmem_bind_lock);
+	if (!grant->mm) {
+		mine = true;
+		grant->bound = bound;
+		list_add(&grant->by_mm, &bound->grants);
+		WRITE_ONCE(grant->mm, mm);
+	} else if (grant->mm != mm) {
+		ret = -EACCES;
+	}
+	spin_unlock(&secmem_bind_lock);
+	if (mine)
+		secmem_grant_keep(grant);
+	mutex_unlock(&grant->vault->keep_lock);
+
+	if (!mine)
+		mmu_notifier_put(notifier);
+	return ret;
+}
+
+/*
+ * A task of the mm it answers reads its own mm there, and that cannot end
+ * while the task runs; so no lock is needed to see it, nor to use ->bound.
+ */
+static int secmem_grant_check(struct secmem_grant *grant, u32 rights,
+			      bool mmap_locked)
+{
+	if ((grant->rights & rights) != rights)
+		return -EACCES;
+	if (likely(READ_ONCE(grant->mm) == current->mm && current->mm))
+		return 0;
+	return secmem_grant_bind(grant, mmap_locked);
+}
+
+/**
+ * secmem_grant_enter - may the current task use a grant so
+ * @grant: its file is held
+ * @rights: what it needs, SECMEM_RIGHT_*
+ *
+ * The first use binds the grant to the current mm.
+ *
+ * Context: Process context, no lock held. May sleep.
+ * Return: 0, -EACCES, -ENOMEM or -EINTR.
+ */
+int secmem_grant_enter(struct secmem_grant *grant, u32 rights)
+{
+	return secmem_grant_check(grant, rights, false);
+}
+
+/**
+ * secmem_grant_enter_locked - secmem_grant_enter() for mmap
+ * @grant: its file is held
+ * @rights: what it needs, SECMEM_RIGHT_*
+ *
+ * Context: The current mm's mmap_lock is held for writing. May sleep.
+ * Return: 0, -EACCES, -ENOMEM or -EINTR.
+ */
+int secmem_grant_enter_locked(struct secmem_grant *grant, u32 rights)
+{
+	return secmem_grant_check(grant, rights, true);
+}
+
+/**
+ * secmem_grant_find - the place that a handle names through a grant
+ * @grant: entered
+ * @handle: from the caller
+ *
+ * Context: Any.
+ * Return: the place, good as long as @grant; the generation is yet to be
+ * checked. NULL where it was never issued, or not to @grant.
+ */
+struct secmem_secret *secmem_grant_find(struct secmem_grant *grant, u64 handle)
+{
+	struct secmem_secret *secret = grant->secret;
+
+	if (!secret)
+		return secmem_vault_find(grant->vault, handle);
+	return handle == secmem_handle_make(secret->slot, grant->generation) ?
+		       secret :
+		       NULL;
+}
+
+/* Count a further grant of one secret, unless it is on its way out. */
+static int secmem_grant_keep_secret(struct secmem_secret *secret,
+				    u32 generation)
+{
+	int ret;
+
+	mutex_lock(&secret->lock);
+	ret = secmem_secret_peek(secret, generation, SECMEM_EVENT_COPY_OUT);
+	if (ret == SECMEM_MUST_WAIT || ret == -EOWNERDEAD)
+		ret = 0;
+	if (!ret)
+		secret->keepers++;
+	mutex_unlock(&secret->lock);
+	return ret;
+}
+
+static struct secmem_grant *secmem_grant_derive(struct secmem_grant *grant,
+						struct secmem_secret *secret,
+						u32 generation, u32 rights)
+{
+	struct secmem_grant *derived;
+	int ret;
+
+	if (secret) {
+		ret = secmem_grant_keep_secret(secret, generation);
+		if (ret)
+			return ERR_PTR(ret);
+	}
+	kref_get(&grant->vault->ref);
+	derived = secmem_grant_create(grant->vault, secret, generation, rights);
+	if (derived)
+		return derived;
+	if (secret) {
+		mutex_lock(&secret->lock);
+		secret->keepers--;
+		secmem_vault_retire(secret);
+		mutex_unlock(&secret->lock);
+	}
+	secmem_vault_put(grant->vault);
+	return ERR_PTR(-ENOMEM);
+}
+
+/**
+ * secmem_grant_export - SECMEM_IOC_EXPORT, up to the file
+ * @grant: entered by the current mm, with the right to
+ * @call: the call, its flags checked; fd and file are filled in
+ *
+ * Context: Process context, no lock held. Sleeps.
+ * Return: 0, to be followed by secmem_grant_export_end(); or an errno.
+ */
+int secmem_grant_export(struct secmem_grant *grant, struct secmem_call *call)
+{
+	u32 rights = call->export.rights, generation = 0;
+	struct secmem_secret *secret = NULL;
+	struct secmem_grant *derived;
+
+	if (rights & ~grant->rights)
+		return -EACCES;
+	if (call->export.handle) {
+		secret = secmem_grant_find(grant, call->export.handle);
+		generation = secmem_handle_generation(call->export.handle);
+		if (!secret)
+			return -ENOENT;
+	} else if (grant->secret) {
+		return -EACCES;
+	}
+
+	call->export.fd = get_unused_fd_flags(O_CLOEXEC);
+	if (call->export.fd < 0)
+		return call->export.fd;
+	derived = secmem_grant_derive(grant, secret, generation, rights);
+	if (IS_ERR(derived)) {
+		put_unused_fd(call->export.fd);
+		return PTR_ERR(derived);
+	}
+	call->file = anon_inode_getfile("[secmem]", &secmem_file_ops, derived,
+					O_CLOEXEC |
+						(rights & SECMEM_RIGHT_WRITE ?
+							 O_RDWR :
+							 O_RDONLY));
+	if (IS_ERR(call->file)) {
+		secmem_grant_release(derived);
+		put_unused_fd(call->export.fd);
+		return PTR_ERR(call->file);
+	}
+	call->file->f_mode |= FMODE_PREAD;
+	secmem_grant_attach(derived, call->file);
+	return 0;
+}
+
+/**
+ * secmem_grant_export_end - install the file, now that the caller knows its fd
+ * @call: from secmem_grant_export()
+ * @ok: the caller knows; else undo
+ *
+ * Context: Process context.
+ */
+void secmem_grant_export_end(struct secmem_call *call, bool ok)
+{
+	if (ok) {
+		fd_install(call->export.fd, call->file);
+	} else {
+		put_unused_fd(call->export.fd);
+		fput(call->file);
+	}
+}

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The one private header of secmem.
+ *
+ * Who points at whom: a file holds its grant, a grant holds its vault, a vault
+ * holds its secrets. A secret is a place in the vault that serves one secret
+ * after the other, each with a generation of its own; its memory lives as long
+ * as the vault. So a pointer to a secret is good while its grant is, and what
+ * it serves is known from the generation, looked at under its lock.
+ *
+ * LOCKING, outermost first:
+ *
+ *	mm->mmap_lock
+ *	  vault->keep_lock	who keeps the vault; held while it ends
+ *	    mm->flip		zaps of releases in one mm; two at once would make
+ *				mmu_gather flush the whole mm
+ *	      secret->lock	everything about what a place serves
+ *		grant->holders_lock, vault->slots_lock	(leaves)
+ *		mapping->i_mmap_rwsem, page-table lock	(in core mm)
+ *	vault->grow_lock	outside everything but mmap_lock, held alone
+ *	secmem_bind_lock	(leaf) which mm a grant answers
+ *
+ * Under a secret lock: no copy to or from user memory, no mmap_lock taken.
+ * Page-table entries go in under mmap_lock (read) and the secret lock, with an
+ * access there to justify them, and out under the secret lock; so none stands
+ * without an access.
+ */
+#ifndef _SECMEM_INTERNAL_H
+#define _SECMEM_INTERNAL_H
+
+#include <linux/atomic.h>
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/siphash.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/xarray.h>
+
+#include <secmem/secmem.h>
+
+#include "compat.h"
+#include "lifecycle.h"
+
+#define SECMEM_VERSION		"0.1.0"
+
+/* A place holds 1 << order pages, and a guard page behind them. */
+#define SECMEM_ORDERS		9
+
+#define SECMEM_CANARY_SIZE	16
+#define SECMEM_CANARY_MIN	8	/* fewer bytes are no protection */
+
+enum secmem_state {
+	SECMEM_CLOSED,
+	SECMEM_OPEN,
+	SECMEM_READING,
+	SECMEM_WRITING,
+	SECMEM_CLOSING,
+	SECMEM_STATES
+};
+
+enum secmem_event {
+	SECMEM_EVENT_CREATE,
+	SECMEM_EVENT_HOLD_READ,
+	SECMEM_EVENT_HOLD_WRITE,
+	SECMEM_EVENT_COPY_OUT,
+	SECMEM_EVENT_COPY_IN,
+	SECMEM_EVENT_DROP,
+	SECMEM_EVENT_DROP_LAST,
+	SECMEM_EVENT_SEAL,
+	SECMEM_EVENT_CLOSE,
+	SECMEM_EVENT_REVOKE,
+	SECMEM_EVENTS
+};
+
+/* A verdict of the lifecycle beside 0 and -errno. */
+#define SECMEM_MUST_WAIT	1
+
+/*
+ * One grant's accesses to one secret. The word packs what the lockless path
+ * needs: the generation (high half), a frozen bit (the secret takes no new
+ * access), a write bit, and the number of accesses. Its count leaves and
+ * reaches 0 under secret->lock alone; 1 -> 2 and 2 -> 1 need no lock.
+ */
+struct secmem_holder {
+	atomic64_t word;
+	struct secmem_grant *grant;	/* constant while the count is not 0 */
+	struct secmem_secret *secret;	/* constant after setup */
+	struct list_head by_secret;	/* protected by secret->lock */
+	struct list_head by_grant;	/* protected by grant->holders_lock */
+};
+
+#define SECMEM_WORD_COUNT	0x00ffffffULL
+#define SECMEM_WORD_WRITE	BIT_ULL(24)
+#define SECMEM_WORD_FROZEN	BIT_ULL(25)
+
+static inline u64 secmem_word_empty(u32 generation)
+{
+	return (u64)generation << 32;
+}
+
+static inline u32 secmem_word_generation(u64 word)
+{
+	return word >> 32;
+}
+
+static inline u32 secmem_word_count(u64 word)
+{
+	return word & SECMEM_WORD_COUNT;
+}
+
+/* The bytes of a secret, and where in their pages they lie. */
+struct secmem_bytes {
+	union {
+		struct page *one;	/* count is 1 */
+		struct page **many;
+	};
+	u32 length;			/* bytes of data */
+	u16 count;			/* pages */
+	u16 offset;			/* of the data in the first page */
+	const struct cred *charged;	/* whose user pays */
+};
+
+struct secmem_secret {
+	struct secmem_holder first;	/* of the vault's first grant */
+	struct mutex lock;
+	struct secmem_vault *vault;	/* constant after create */
+	u32 slot;			/* constant after create */
+	u32 pgoff;			/* constant; in the vault's page space */
+	u32 generation;			/* protected by lock */
+	u32 waiters;			/* protected by lock */
+	u32 keepers;			/* grants of it alone; lock */
+	u8 order;			/* constant after create */
+	u8 state;			/* protected by lock */
+	u8 sealed:1;			/* protected by lock, as the rest */
+	u8 torn:1;			/* a writer died in the middle */
+	u8 damaged:1;			/* the canary was, at the end */
+	struct secmem_bytes bytes;
+	struct list_head holders;	/* by_secret */
+	struct list_head free;		/* vault->slots_lock: in the quarantine */
+	wait_queue_head_t waitq;	/* waiters and pollers; woken under lock */
+	char label[SECMEM_LABEL_SIZE];
+};
+
+struct secmem_vault {
+	struct kref ref;		/* one a grant */
+	struct xarray slots;		/* slot -> secret; entries never leave */
+	u32 slot_count;			/* written under grow_lock, released */
+	u32 pgoff_next;			/* protected by grow_lock */
+	struct mutex grow_lock;
+	spinlock_t slots_lock;
+	struct list_head free[SECMEM_ORDERS];	/* FIFO; slots_lock */
+	u32 free_count[SECMEM_ORDERS];		/* protected by slots_lock */
+	u32 secret_count;		/* live ones; slots_lock */
+	u32 view_pages;			/* of the largest view of it all; racy hint */
+	struct mutex keep_lock;
+	u32 keepers;			/* grants of it all; keep_lock */
+	struct secmem_grant *first;	/* constant while it lives, then NULL */
+	siphash_key_t canary_key;	/* constant after create */
+};
+
+/* What secmem knows of an address space. */
+struct secmem_mm {
+	struct mmu_notifier notifier;
+	struct list_head grants;	/* protected by secmem_bind_lock */
+	struct mutex flip;
+};
+
+struct secmem_grant {
+	struct kref ref;		/* the file, and an mm that ends */
+	struct secmem_vault *vault;	/* constant after create */
+	struct secmem_secret *secret;	/* constant; NULL: the whole vault */
+	u32 generation;			/* constant; of secret */
+	u32 rights;			/* constant after create */
+	struct mm_struct *mm;		/* the mm it answers: bind_lock, or that mm
+					 * is the reader's own, so cannot go
+					 */
+	struct secmem_mm *bound;	/* goes with mm */
+	struct list_head by_mm;		/* protected by secmem_bind_lock */
+	bool keeps;			/* counts in vault->keepers; keep_lock */
+	spinlock_t holders_lock;
+	struct list_head holders;	/* by_grant; holders_lock */
+	struct secmem_holder single;	/* of secret, if that is set */
+	atomic_t views;			/* VMAs; two while mremap is refused */
+	unsigned long view_start;	/* a hint: where to look for the VMA */
+	struct address_space mapping;	/* of the view alone */
+};
+
+/* An ioctl on its way: the caller's struct and what must be ended with it. */
+struct secmem_call {
+	union {
+		__u32 size;
+		struct secmem_info info;
+		struct secmem_create create;
+		struct secmem_acquire acquire;
+		struct secmem_op op;
+		struct secmem_copy copy;
+		struct secmem_stat stat;
+		struct secmem_export export;
+	};
+	struct secmem_secret *secret;	/* CREATE: reserved, not yet published */
+	struct secmem_bytes bytes;
+	struct file *file;		/* EXPORT: not yet installed */
+};
+
+struct secmem_waiter {
+	struct wait_queue_entry entry;
+	struct secmem_secret *secret;
+};
+
+/* Counts of the whole module; a reader adds the CPUs' shares up. */
+struct secmem_counts {
+	s64 vaults;
+	s64 grants;
+	s64 secrets;
+	s64 pages;
+	s64 accesses;
+	s64 waiters;
+	s64 violations;
+	s64 wipes;
+};
+
+DECLARE_PER_CPU(struct secmem_counts, secmem_counts);
+
+#define secmem_count_add(field, n)	this_cpu_add(secmem_counts.field, n)
+
+/* main.c */
+extern unsigned int secmem_secrets_max;
+extern unsigned long secmem_memlock_cap;
+extern const struct file_operations secmem_file_ops;
+
+void secmem_counts_sum(struct secmem_counts *sum);
+
+/* vault.c */
+int secmem_vault_setup(void);
+void secmem_vault_teardown(void);
+struct secmem_vault *secmem_vault_create(void);
+void secmem_vault_put(struct secmem_vault *vault);
+struct secmem_secret *secmem_vault_find(struct secmem_vault *vault, u64 handle);
+struct secmem_secret *secmem_vault_find_page(struct secmem_vault *vault,
+					     u64 pgoff);
+struct secmem_secret *secmem_vault_reserve(struct secmem_vault *vault,
+					   unsigned int pages);
+void secmem_vault_unreserve(struct secmem_secret *secret);
+void secmem_vault_retire(struct secmem_secret *secret);
+void secmem_vault_end(struct secmem_vault *vault);
+
+static inline u64 secmem_handle_make(u32 slot, u32 generation)
+{
+	return (u64)generation << 32 | (slot + 1);
+}
+
+static inline u32 secmem_handle_generation(u64 handle)
+{
+	return handle >> 32;
+}
+
+/* grant.c */
+struct secmem_grant *secmem_grant_create(struct secmem_vault *vault,
+					 struct secmem_secret *secret,
+					 u32 generation, u32 rights);
+void secmem_grant_attach(struct secmem_grant *grant, struct file *file);
+void secmem_grant_release(struct secmem_grant *grant);
+int secmem_grant_enter(struct secmem_grant *grant, u32 rights);
+int secmem_grant_enter_locked(struct secmem_grant *grant, u32 rights);
+struct secmem_secret *secmem_grant_find(struct secmem_grant *grant, u64 handle);
+int secmem_grant_export(struct secmem_grant *grant, struct secmem_call *call);
+void secmem_grant_export_end(struct secmem_call *call, bool ok);
+
+/* secret.c */
+int secmem_secret_peek(struct secmem_secret *secret, u32 generation,
+		       enum secmem_event event);
+int secmem_secret_step(struct secmem_secret *secret, u32 generation,
+		       enum secmem_event event);
+int secmem_secret_lock_for(struct secmem_secret *secret, u32 generation,
+			   enum secmem_event event, u32 flags, s64 deadline);
+void secmem_secret_wait_begin(struct secmem_waiter *waiter,
+			      struct secmem_secret *secret);
+int secmem_secret_wait_end(struct secmem_waiter *waiter, s64 deadline);
+void secmem_secret_publish(struct secmem_secret *secret,
+			   const struct secmem_bytes *bytes, const char *label);
+int secmem_secret_seal(struct secmem_secret *secret, u32 generation);
+int secmem_secret_close(struct secmem_secret *secret, u32 generation,
+			u32 flags, s64 deadline);
+void secmem_secret_revoke_locked(struct secmem_secret *secret);
+int secmem_secret_revoke(struct secmem_secret *secret, u32 generation);
+int secmem_secret_stat(struct secmem_secret *secret, struct secmem_stat *stat);
+u64 secmem_secret_protections(const struct secmem_bytes *bytes);
+u64 secmem_protections(void);
+
+/* access.c */
+int secmem_access_acquire(struct secmem_grant *grant,
+			  struct secmem_secret *secret,
+			  struct secmem_acquire *args);
+int secmem_access_release(struct secmem_grant *grant,
+			  struct secmem_secret *secret, u32 generation);
+void secmem_access_freeze(struct secmem_secret *secret);
+void secmem_access_revoke(struct secmem_secret *secret);
+void secmem_access_end(struct secmem_grant *grant);
+struct secmem_holder *secmem_access_find(struct secmem_grant *grant,
+					 struct secmem_secret *secret);
+
+/* copy.c */
+int secmem_copy_read(struct secmem_grant *grant, struct secmem_copy *args);
+int secmem_copy_write(struct secmem_grant *grant, struct secmem_copy *args);
+int secmem_copy_compare(struct secmem_grant *grant, struct secmem_copy *args);
+ssize_t secmem_copy_read_iter(struct kiocb *iocb, struct iov_iter *to);
+
+/* view.c */
+int secmem_view_mmap(struct file *file, struct vm_area_struct *vma);
+struct vm_area_struct *secmem_view_find(struct secmem_grant *grant,
+					struct secmem_secret *secret);
+int secmem_view_insert(struct secmem_grant *grant, struct vm_area_struct *vma,
+		       struct secmem_secret *secret, bool write);
+void secmem_view_zap(struct secmem_grant *grant, struct secmem_secret *secret);
+u64 secmem_view_offset(struct secmem_grant *grant,
+		       struct secmem_secret *secret);
+
+/* pages.c */
+void secmem_bytes_layout(struct secmem_bytes *bytes, u32 length, u32 align);
+int secmem_bytes_create(struct secmem_bytes *bytes, bool random);
+void secmem_bytes_destroy(struct secmem_bytes *bytes);
+struct page *secmem_bytes_page(const struct secmem_bytes *bytes,
+			       unsigned int index);
+void secmem_bytes_read(const struct secmem_bytes *bytes, u32 offset,
+		       void *to, u32 length);
+void secmem_bytes_write(const struct secmem_bytes *bytes, u32 offset,
+			const void *from, u32 length);
+bool secmem_bytes_equal(const struct secmem_bytes *bytes, const void *with);
+void secmem_canary_plant(const struct secmem_bytes *bytes,
+			 const siphash_key_t *key, u64 handle);
+bool secmem_canary_intact(const struct secmem_bytes *bytes,
+			  const siphash_key_t *key, u64 handle);
+u32 secmem_bytes_tail(const struct secmem_bytes *bytes);
+
+static inline u64 secmem_secret_handle(const struct secmem_secret *secret)
+{
+	return secmem_handle_make(secret->slot, secret->generation);
+}
+
+static inline bool secmem_secret_intact(const struct secmem_secret *secret)
+{
+	return secmem_canary_intact(&secret->bytes,
+				    &secret->vault->canary_key,
+				    secmem_secret_handle(secret));
+}
+
+#endif /* _SECMEM_INTERNAL_H */

@@ -1,0 +1,521 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * secmem: /dev/secmem, its file operations and the table of its ioctls.
+ *
+ * The design is GoDaddy Asherah's Protected Memory, carried into the kernel:
+ * protections none, read-only and read-write; accesses counted with atomics;
+ * a close that waits for those who hold one; wiped and freed exactly once.
+ */
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/seq_file.h>
+#include <linux/uaccess.h>
+
+#include "internal.h"
+
+unsigned int secmem_secrets_max = 1U << 20;
+module_param_named(secrets_max, secmem_secrets_max, uint, 0644);
+MODULE_PARM_DESC(secrets_max, "Secrets in one vault");
+
+unsigned long secmem_memlock_cap;
+module_param_named(memlock_cap, secmem_memlock_cap, ulong, 0644);
+MODULE_PARM_DESC(memlock_cap,
+		 "Bytes a user may lock, in place of RLIMIT_MEMLOCK; 0: none");
+
+DEFINE_PER_CPU(struct secmem_counts, secmem_counts);
+
+/**
+ * secmem_counts_sum - add the counts of all CPUs up
+ * @sum: the result; exact when nothing else runs
+ *
+ * Context: Any.
+ */
+void secmem_counts_sum(struct secmem_counts *sum)
+{
+	const struct secmem_counts *part;
+	int cpu;
+
+	memset(sum, 0, sizeof(*sum));
+	for_each_possible_cpu(cpu) {
+		part = per_cpu_ptr(&secmem_counts, cpu);
+		sum->vaults += READ_ONCE(part->vaults);
+		sum->grants += READ_ONCE(part->grants);
+		sum->secrets += READ_ONCE(part->secrets);
+		sum->pages += READ_ONCE(part->pages);
+		sum->accesses += READ_ONCE(part->accesses);
+		sum->waiters += READ_ONCE(part->waiters);
+		sum->violations += READ_ONCE(part->violations);
+		sum->wipes += READ_ONCE(part->wipes);
+	}
+}
+
+static int secmem_ioctl_info(struct secmem_grant *grant,
+			     struct secmem_call *call)
+{
+	struct secmem_info *info = &call->info;
+	struct secmem_counts sum;
+	unsigned int bit;
+
+	if (info->flags)
+		return -EINVAL;
+	secmem_counts_sum(&sum);
+	*info = (struct secmem_info){
+		.size = info->size,
+		.abi_version = SECMEM_ABI_VERSION,
+		.rights = grant->rights,
+		.protections = secmem_protections(),
+		.length_max = SECMEM_LENGTH_MAX,
+		.secrets_max = READ_ONCE(secmem_secrets_max),
+		.memlock_cap = READ_ONCE(secmem_memlock_cap),
+		.vaults = sum.vaults,
+		.grants = sum.grants,
+		.secrets = sum.secrets,
+		.pages = sum.pages,
+		.accesses = sum.accesses,
+		.waiters = sum.waiters,
+		.violations = sum.violations,
+		.wipes = sum.wipes,
+		.version = SECMEM_VERSION,
+	};
+	if (grant->secret)
+		info->handle = secmem_handle_make(grant->secret->slot,
+						  grant->generation);
+	for (bit = 0; bit < SECMEM_PROT_COUNT; bit++)
+		info->why[bit] = info->protections & BIT_ULL(bit) ?
+					 SECMEM_WHY_IN_FORCE :
+					 SECMEM_WHY_NOT_BUILT;
+	if (!IS_ENABLED(CONFIG_MEMCG_KMEM))
+		info->why[SECMEM_PROT_MEMCG] = SECMEM_WHY_KERNEL;
+	return 0;
+}
+
+static int secmem_ioctl_create(struct secmem_grant *grant,
+			       struct secmem_call *call)
+{
+	struct secmem_create *args = &call->create;
+	u64 handle;
+	int ret;
+
+	if (!args->align)
+		args->align = 1;
+	if (!args->length || args->length > SECMEM_LENGTH_MAX ||
+	    args->align > SECMEM_ALIGN_MAX || !is_power_of_2(args->align) ||
+	    args->reserved || (args->flags & ~SECMEM_CREATE_RANDOM) ||
+	    args->require >> SECMEM_PROT_COUNT)
+		return -EINVAL;
+	ret = secmem_grant_enter(grant, SECMEM_RIGHT_CREATE);
+	if (ret)
+		return ret;
+
+	secmem_bytes_layout(&call->bytes, args->length, args->align);
+	args->protections = secmem_secret_protections(&call->bytes);
+	if (args->require & ~args->protections)
+		return -EOPNOTSUPP;
+
+	call->secret = secmem_vault_reserve(grant->vault, call->bytes.count);
+	if (IS_ERR(call->secret))
+		return PTR_ERR(call->secret);
+	ret = secmem_bytes_create(&call->bytes,
+				  args->flags & SECMEM_CREATE_RANDOM);
+	if (ret) {
+		secmem_vault_unreserve(call->secret);
+		return ret;
+	}
+	handle = secmem_handle_make(call->secret->slot,
+				    call->secret->generation + 1);
+	secmem_canary_plant(&call->bytes, &grant->vault->canary_key, handle);
+	args->handle = handle;
+	return 0;
+}
+
+/* Published once the caller knows the handle, so that there is no undoing. */
+static void secmem_ioctl_create_end(struct secmem_grant *grant,
+				    struct secmem_call *call, bool ok)
+{
+	if (ok) {
+		secmem_secret_publish(call->secret, &call->bytes,
+				      call->create.label);
+	} else {
+		secmem_bytes_destroy(&call->bytes);
+		secmem_vault_unreserve(call->secret);
+	}
+}
+
+static int secmem_ioctl_acquire(struct secmem_grant *grant,
+				struct secmem_call *call)
+{
+	struct secmem_acquire *args = &call->acquire;
+	struct secmem_secret *secret;
+	u32 mode = args->flags & (SECMEM_READ | SECMEM_WRITE);
+	int ret;
+
+	if ((args->flags & ~(SECMEM_READ | SECMEM_WRITE | SECMEM_NOWAIT)) ||
+	    !is_power_of_2(mode) || args->deadline < SECMEM_FOREVER)
+		return -EINVAL;
+	ret = secmem_grant_enter(grant, SECMEM_RIGHT_MAP |
+						(mode == SECMEM_WRITE ?
+							 SECMEM_RIGHT_WRITE :
+							 SECMEM_RIGHT_READ));
+	if (ret)
+		return ret;
+	secret = secmem_grant_find(grant, args->handle);
+	if (!secret)
+		return -ENOENT;
+	return secmem_access_acquire(grant, secret, args);
+}
+
+/* An access that the caller never learnt of is no access. */
+static void secmem_ioctl_acquire_end(struct secmem_grant *grant,
+				     struct secmem_call *call, bool ok)
+{
+	u64 handle = call->acquire.handle;
+
+	if (!ok)
+		secmem_access_release(grant, secmem_grant_find(grant, handle),
+				      secmem_handle_generation(handle));
+}
+
+/* RELEASE, SEAL, CLOSE and REVOKE alike: check, enter, find. */
+static struct secmem_secret *secmem_ioctl_op(struct secmem_grant *grant,
+					     const struct secmem_op *args,
+					     u32 right)
+{
+	bool waits = right == SECMEM_RIGHT_CLOSE;
+	struct secmem_secret *secret;
+	int ret;
+
+	if (waits ? (args->flags & ~SECMEM_NOWAIT) ||
+			    args->deadline < SECMEM_FOREVER :
+		    args->flags || args->deadline)
+		return ERR_PTR(-EINVAL);
+	ret = secmem_grant_enter(grant, right);
+	if (ret)
+		return ERR_PTR(ret);
+	secret = secmem_grant_find(grant, args->handle);
+	return secret ?: ERR_PTR(-ENOENT);
+}
+
+static int secmem_ioctl_release(struct secmem_grant *grant,
+				struct secmem_call *call)
+{
+	struct secmem_secret *secret = secmem_ioctl_op(grant, &call->op, 0);
+
+	if (IS_ERR(secret))
+		return PTR_ERR(secret);
+	return secmem_access_release(grant, secret,
+				     secmem_handle_generation(call->op.handle));
+}
+
+static int secmem_ioctl_seal(struct secmem_grant *grant,
+			     struct secmem_call *call)
+{
+	struct secmem_secret *secret = secmem_ioctl_op(grant, &call->op,
+						       SECMEM_RIGHT_SEAL);
+
+	if (IS_ERR(secret))
+		return PTR_ERR(secret);
+	return secmem_secret_seal(secret,
+				  secmem_handle_generation(call->op.handle));
+}
+
+static int secmem_ioctl_close(struct secmem_grant *grant,
+			      struct secmem_call *call)
+{
+	struct secmem_secret *secret = secmem_ioctl_op(grant, &call->op,
+						       SECMEM_RIGHT_CLOSE);
+
+	if (IS_ERR(secret))
+		return PTR_ERR(secret);
+	return secmem_secret_close(secret,
+				   secmem_handle_generation(call->op.handle),
+				   call->op.flags, call->op.deadline);
+}
+
+static int secmem_ioctl_revoke(struct secmem_grant *grant,
+			       struct secmem_call *call)
+{
+	struct secmem_secret *secret = secmem_ioctl_op(grant, &call->op,
+						       SECMEM_RIGHT_REVOKE);
+
+	if (IS_ERR(secret))
+		return PTR_ERR(secret);
+	return secmem_secret_revoke(secret,
+				    secmem_handle_generation(call->op.handle));
+}
+
+static int secmem_ioctl_copy_check(struct secmem_grant *grant,
+				   const struct secmem_copy *args, u32 right)
+{
+	if ((args->flags & ~SECMEM_NOWAIT) || args->equal || args->reserved ||
+	    args->deadline < SECMEM_FOREVER ||
+	    args->length > SECMEM_LENGTH_MAX ||
+	    (right == SECMEM_RIGHT_COMPARE && args->offset))
+		return -EINVAL;
+	return secmem_grant_enter(grant, right);
+}
+
+static int secmem_ioctl_read(struct secmem_grant *grant,
+			     struct secmem_call *call)
+{
+	int ret = secmem_ioctl_copy_check(grant, &call->copy,
+					  SECMEM_RIGHT_READ);
+
+	return ret ?: secmem_copy_read(grant, &call->copy);
+}
+
+static int secmem_ioctl_write(struct secmem_grant *grant,
+			      struct secmem_call *call)
+{
+	int ret = secmem_ioctl_copy_check(grant, &call->copy,
+					  SECMEM_RIGHT_WRITE);
+
+	return ret ?: secmem_copy_write(grant, &call->copy);
+}
+
+static int secmem_ioctl_compare(struct secmem_grant *grant,
+				struct secmem_call *call)
+{
+	int ret = secmem_ioctl_copy_check(grant, &call->copy,
+					  SECMEM_RIGHT_COMPARE);
+
+	return ret ?: secmem_copy_compare(grant, &call->copy);
+}
+
+static int secmem_ioctl_stat(struct secmem_grant *grant,
+			     struct secmem_call *call)
+{
+	struct secmem_secret *secret;
+	int ret;
+
+	if (call->stat.flags)
+		return -EINVAL;
+	ret = secmem_grant_enter(grant, 0);
+	if (ret)
+		return ret;
+	secret = secmem_grant_find(grant, call->stat.handle);
+	return secret ? secmem_secret_stat(secret, &call->stat) : -ENOENT;
+}
+
+static int secmem_ioctl_export(struct secmem_grant *grant,
+			       struct secmem_call *call)
+{
+	struct secmem_export *args = &call->export;
+	int ret;
+
+	if (args->flags || !args->rights ||
+	    (args->rights & ~SECMEM_RIGHT_ALL) ||
+	    (args->handle && (args->rights & SECMEM_RIGHT_CREATE)))
+		return -EINVAL;
+	ret = secmem_grant_enter(grant, SECMEM_RIGHT_EXPORT);
+	return ret ?: secmem_grant_export(grant, call);
+}
+
+static void secmem_ioctl_export_end(struct secmem_grant *grant,
+				    struct secmem_call *call, bool ok)
+{
+	secmem_grant_export_end(call, ok);
+}
+
+/*
+ * run() checks its arguments, then the grant, then acts. With out set, its
+ * results go back to the caller, and end() is told whether they arrived.
+ */
+struct secmem_ioctl {
+	u32 size;	/* of the struct's first version, and of the current */
+	bool out;
+	int (*run)(struct secmem_grant *grant, struct secmem_call *call);
+	void (*end)(struct secmem_grant *grant, struct secmem_call *call,
+		    bool ok);
+};
+
+#define SECMEM_IOCTL(name, type, ...)				\
+	[_IOC_NR(SECMEM_IOC_##name)] = {			\
+		.size = sizeof(struct secmem_##type), __VA_ARGS__ \
+	}
+
+static const struct secmem_ioctl secmem_ioctls[] = {
+	SECMEM_IOCTL(INFO, info, .out = true, .run = secmem_ioctl_info),
+	SECMEM_IOCTL(CREATE, create, .out = true, .run = secmem_ioctl_create,
+		     .end = secmem_ioctl_create_end),
+	SECMEM_IOCTL(ACQUIRE, acquire, .out = true,
+		     .run = secmem_ioctl_acquire,
+		     .end = secmem_ioctl_acquire_end),
+	SECMEM_IOCTL(RELEASE, op, .run = secmem_ioctl_release),
+	SECMEM_IOCTL(READ, copy, .run = secmem_ioctl_read),
+	SECMEM_IOCTL(WRITE, copy, .run = secmem_ioctl_write),
+	SECMEM_IOCTL(COMPARE, copy, .out = true, .run = secmem_ioctl_compare),
+	SECMEM_IOCTL(SEAL, op, .run = secmem_ioctl_seal),
+	SECMEM_IOCTL(CLOSE, op, .run = secmem_ioctl_close),
+	SECMEM_IOCTL(REVOKE, op, .run = secmem_ioctl_revoke),
+	SECMEM_IOCTL(STAT, stat, .out = true, .run = secmem_ioctl_stat),
+	SECMEM_IOCTL(EXPORT, export, .out = true, .run = secmem_ioctl_export,
+		     .end = secmem_ioctl_export_end),
+};
+
+static long secmem_file_ioctl(struct file *file, unsigned int cmd,
+			      unsigned long arg)
+{
+	struct secmem_grant *grant = file->private_data;
+	void __user *user = (void __user *)arg;
+	const struct secmem_ioctl *ioctl;
+	struct secmem_call call;
+	u32 size;
+	int ret;
+
+	if (_IOC_NR(cmd) >= ARRAY_SIZE(secmem_ioctls) ||
+	    cmd != _IO(SECMEM_IOC_MAGIC, _IOC_NR(cmd)))
+		return -ENOTTY;
+	ioctl = &secmem_ioctls[_IOC_NR(cmd)];
+
+	if (get_user(size, (u32 __user *)user))
+		return -EFAULT;
+	if (size < ioctl->size)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	ret = copy_struct_from_user(&call, ioctl->size, user, size);
+	if (ret)
+		return ret;
+	/* It may have changed between the two looks. */
+	call.size = size;
+
+	ret = ioctl->run(grant, &call);
+	if (ret || !ioctl->out)
+		return ret;
+	if (copy_to_user(user, &call, ioctl->size))
+		ret = -EFAULT;
+	if (ioctl->end)
+		ioctl->end(grant, &call, !ret);
+	return ret;
+}
+
+static int secmem_file_open(struct inode *inode, struct file *file)
+{
+	u32 rights = SECMEM_RIGHT_ALL;
+	struct secmem_vault *vault;
+	struct secmem_grant *grant;
+
+	if (!(file->f_mode & FMODE_READ))
+		rights &= ~(SECMEM_RIGHT_READ | SECMEM_RIGHT_MAP);
+	if (!(file->f_mode & FMODE_WRITE))
+		rights &= ~SECMEM_RIGHT_WRITE;
+
+	vault = secmem_vault_create();
+	if (!vault)
+		return -ENOMEM;
+	grant = secmem_grant_create(vault, NULL, 0, rights);
+	if (!grant) {
+		secmem_vault_put(vault);
+		return -ENOMEM;
+	}
+	vault->first = grant;
+	secmem_grant_attach(grant, file);
+	return 0;
+}
+
+static int secmem_file_release(struct inode *inode, struct file *file)
+{
+	secmem_grant_release(file->private_data);
+	return 0;
+}
+
+static __poll_t secmem_file_poll(struct file *file,
+				 struct poll_table_struct *table)
+{
+	struct secmem_grant *grant = file->private_data;
+	struct secmem_secret *secret = grant->secret;
+	__poll_t mask = 0;
+
+	if (!secret)
+		return EPOLLERR;
+	/* The grant keeps the place from another secret. */
+	poll_wait(file, &secret->waitq, table);
+	mutex_lock(&secret->lock);
+	if (secret->state == SECMEM_CLOSED)
+		mask = EPOLLHUP;
+	else if (secret->state == SECMEM_CLOSING)
+		mask = EPOLLPRI;
+	else if (secret->state != SECMEM_WRITING && !secret->torn)
+		mask = EPOLLIN | EPOLLRDNORM;
+	mutex_unlock(&secret->lock);
+	return mask;
+}
+
+static void secmem_file_show_secret(struct seq_file *seq,
+				    struct secmem_grant *grant)
+{
+	static const char * const states[] = { "closed", "open", "closing" };
+	struct secmem_stat stat = {
+		.handle = secmem_handle_make(grant->secret->slot,
+					     grant->generation),
+	};
+	char label[SECMEM_LABEL_SIZE + 1] = {};
+
+	secmem_secret_stat(grant->secret, &stat);
+	memcpy(label, stat.label, sizeof(stat.label));
+	seq_printf(seq, "handle:\t%llu\nstate:\t%s\nlabel:\t", stat.handle,
+		   states[stat.state]);
+	seq_escape(seq, label, "\t\n\\");
+	seq_printf(seq, "\nlength:\t%llu\nreaders:\t%u\nwriters:\t%u\nwaiters:\t%u\n",
+		   stat.length, stat.readers, stat.writers, stat.waiters);
+}
+
+static void secmem_file_show_fdinfo(struct seq_file *seq, struct file *file)
+{
+	struct secmem_grant *grant = file->private_data;
+
+	seq_printf(seq, "rights:\t%#x\n", grant->rights);
+	if (grant->secret)
+		secmem_file_show_secret(seq, grant);
+	else
+		seq_printf(seq, "secrets:\t%u\n",
+			   READ_ONCE(grant->vault->secret_count));
+}
+
+const struct file_operations secmem_file_ops = {
+	.owner = THIS_MODULE,
+	.open = secmem_file_open,
+	.release = secmem_file_release,
+	.unlocked_ioctl = secmem_file_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = secmem_view_mmap,
+	.read_iter = secmem_copy_read_iter,
+	.poll = secmem_file_poll,
+	.show_fdinfo = secmem_file_show_fdinfo,
+	.llseek = noop_llseek,
+};
+
+static struct miscdevice secmem_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "secmem",
+	.fops = &secmem_file_ops,
+	.mode = 0660,
+};
+
+static int __init secmem_init(void)
+{
+	int ret = secmem_vault_setup();
+
+	if (ret)
+		return ret;
+	ret = misc_register(&secmem_device);
+	if (ret)
+		secmem_vault_teardown();
+	return ret;
+}
+
+static void __exit secmem_exit(void)
+{
+	misc_deregister(&secmem_device);
+	/* The notifiers of grants that are gone are freed by callbacks of ours. */
+	mmu_notifier_synchronize();
+	secmem_vault_teardown();
+}
+
+module_init(secmem_init);
+module_exit(secmem_exit);
+
+MODULE_DESCRIPTION("Secrets in pages that are mapped nowhere until accessed");
+MODULE_VERSION(SECMEM_VERSION);
+MODULE_LICENSE("GPL");
