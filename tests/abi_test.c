@@ -9,7 +9,7 @@
 #include "secmem_test.h"
 
 /* The layouts, the same in a 32-bit program, which this file is built as too. */
-#define AT(type, field, offset)                                          \
+#define AT(type, field, offset)                                           \
 	_Static_assert(offsetof(struct secmem_##type, field) == (offset), \
 		       #type "." #field)
 
@@ -136,9 +136,11 @@ FIXTURE_VARIANT(call)
 	struct field zero[3];
 };
 
-#define FIELD(type, name)                                \
-	{ offsetof(struct secmem_##type, name),          \
-	  sizeof(((struct secmem_##type *)NULL)->name) }
+#define FIELD(type, name)                                            \
+	{                                                            \
+		offsetof(struct secmem_##type, name),                \
+			sizeof(((struct secmem_##type *)NULL)->name) \
+	}
 
 FIXTURE_VARIANT_ADD(call, info)
 {
@@ -241,8 +243,8 @@ FIXTURE_VARIANT_ADD(call, export)
 };
 
 /* The right call, in arg: it succeeds once. */
-static void call_fill(FIXTURE_DATA(call) *self,
-		      const FIXTURE_VARIANT(call) *variant)
+static void call_fill(FIXTURE_DATA(call) * self,
+		      const FIXTURE_VARIANT(call) * variant)
 {
 	unsigned char *arg = self->arg;
 
@@ -308,8 +310,8 @@ FIXTURE_SETUP(call)
 	ASSERT_EQ(0, mprotect(self->arg + ARG_PAGES * SM_PAGE, SM_PAGE,
 			      PROT_NONE));
 	call_fill(self, variant);
-	ASSERT_EQ(0, snapshot_take(self->vault.fd, self->handle,
-				   &self->before));
+	ASSERT_EQ(0,
+		  snapshot_take(self->vault.fd, self->handle, &self->before));
 }
 
 FIXTURE_TEARDOWN(call)
@@ -317,23 +319,23 @@ FIXTURE_TEARDOWN(call)
 	sm_vault_close(&self->vault);
 }
 
-#define SKIP_IF_LACKING         \
-	do {                    \
+#define SKIP_IF_LACKING              \
+	do {                         \
 		if (_metadata->skip) \
-			return; \
+			return;      \
 	} while (0)
 
-#define EXPECT_CALL(result, address)                                  \
+#define EXPECT_CALL(result, address) \
 	EXPECT_EQ(result, sm_ioctl(self->vault.fd, variant->nr, address))
 
 #define EXPECT_NOTHING_CHANGED \
 	EXPECT_UNCHANGED(&self->before, self->vault.fd, self->handle)
 
 /* The right call still works: what was refused was refused for its fault. */
-#define EXPECT_CONTROL                        \
-	do {                                  \
-		call_fill(self, variant);     \
-		EXPECT_CALL(0, self->arg);    \
+#define EXPECT_CONTROL                     \
+	do {                               \
+		call_fill(self, variant);  \
+		EXPECT_CALL(0, self->arg); \
 	} while (0)
 
 TEST_F(call, size_below_the_first_version_is_refused)
@@ -405,7 +407,7 @@ TEST_F(call, unknown_flag_is_refused)
 			continue;
 		((uint32_t *)self->arg)[1] ^= 1U << bit;
 		EXPECT_CALL(-EINVAL, self->arg)
-			TH_LOG("flag 1 << %d", bit);
+		TH_LOG("flag 1 << %d", bit);
 		((uint32_t *)self->arg)[1] ^= 1U << bit;
 	}
 	EXPECT_NOTHING_CHANGED;
@@ -423,8 +425,7 @@ TEST_F(call, non_zero_reserved_field_is_refused)
 		for (byte = 0; byte < variant->zero[i].bytes; byte++) {
 			self->arg[variant->zero[i].at + byte] = 1;
 			EXPECT_CALL(-EINVAL, self->arg)
-				TH_LOG("byte %zu",
-				       variant->zero[i].at + byte);
+			TH_LOG("byte %zu", variant->zero[i].at + byte);
 			self->arg[variant->zero[i].at + byte] = 0;
 		}
 	}
@@ -474,8 +475,7 @@ TEST_F(call, results_into_read_only_memory_undo_the_call)
 		return;
 	}
 	for (i = 0; i < 100 && !err; i++)
-		err = sm_ioctl(self->vault.fd, variant->nr, self->arg) +
-		      EFAULT;
+		err = sm_ioctl(self->vault.fd, variant->nr, self->arg) + EFAULT;
 	EXPECT_EQ(0, err);
 	EXPECT_NOTHING_CHANGED;
 	ASSERT_EQ(0, mprotect(self->arg, SM_PAGE, PROT_READ | PROT_WRITE));
@@ -495,8 +495,8 @@ TEST_F(call, struct_inside_a_shut_secret_is_efault)
 	ASSERT_EQ(0, err);
 	memcpy(bytes, self->arg, variant->size);
 	ASSERT_EQ(0, sm_release(self->vault.fd, place));
-	ASSERT_EQ(0, snapshot_take(self->vault.fd, self->handle,
-				   &self->before));
+	ASSERT_EQ(0,
+		  snapshot_take(self->vault.fd, self->handle, &self->before));
 	EXPECT_CALL(-EFAULT, bytes);
 	EXPECT_NOTHING_CHANGED;
 
@@ -531,9 +531,8 @@ TEST_F(call, handle_never_issued_is_enoent)
 		if (*handle == self->stale || !*handle)
 			continue;
 		EXPECT_CALL(-ENOENT, self->arg)
-			TH_LOG("handle %llx for %llx",
-			       (unsigned long long)*handle,
-			       (unsigned long long)self->handle);
+		TH_LOG("handle %llx for %llx", (unsigned long long)*handle,
+		       (unsigned long long)self->handle);
 	}
 	*handle = UINT64_MAX;
 	EXPECT_CALL(-ENOENT, self->arg);
@@ -607,17 +606,17 @@ TEST_F(vault, unknown_call_is_enotty)
 	unsigned int nr;
 
 	for (nr = 0x0c; nr < 0x100; nr++)
-		EXPECT_EQ(-ENOTTY, sm_ioctl(self->v.fd,
-					    _IO(SECMEM_IOC_MAGIC, nr), arg));
+		EXPECT_EQ(-ENOTTY,
+			  sm_ioctl(self->v.fd, _IO(SECMEM_IOC_MAGIC, nr), arg));
 	/* The numbers carry neither size nor direction, nor another magic. */
 	for (nr = 0; nr < 0x0c; nr++) {
-		EXPECT_EQ(-ENOTTY,
-			  sm_ioctl(self->v.fd,
-				   _IOC(_IOC_READ | _IOC_WRITE,
-					SECMEM_IOC_MAGIC, nr, 24), arg));
 		EXPECT_EQ(-ENOTTY, sm_ioctl(self->v.fd,
-					    _IO(SECMEM_IOC_MAGIC + 1, nr),
+					    _IOC(_IOC_READ | _IOC_WRITE,
+						 SECMEM_IOC_MAGIC, nr, 24),
 					    arg));
+		EXPECT_EQ(-ENOTTY,
+			  sm_ioctl(self->v.fd, _IO(SECMEM_IOC_MAGIC + 1, nr),
+				   arg));
 	}
 	EXPECT_VAULT_UNCHANGED;
 }
@@ -676,8 +675,9 @@ TEST_F(vault, info_follows_what_is_created_and_held)
 TEST_F(vault, create_refuses_lengths_outside_its_range)
 {
 	static const uint64_t bad[] = {
-		0, SECMEM_LENGTH_MAX + 1ULL, 1ULL << 32,
-		(1ULL << 32) + 1, UINT64_MAX,
+		0,	    SECMEM_LENGTH_MAX + 1ULL,
+		1ULL << 32, (1ULL << 32) + 1,
+		UINT64_MAX,
 	};
 	struct secmem_create c;
 	uint64_t handle;
@@ -693,20 +693,20 @@ TEST_F(vault, create_refuses_lengths_outside_its_range)
 
 TEST_F(vault, create_refuses_alignments_that_are_none)
 {
-	static const uint32_t bad[] = { 3,    6,    12,	       24,	    4095,
-					4097, 8192, 1U << 16, 0x80000000U,
-					UINT32_MAX };
+	static const uint32_t bad[] = { 3,	     6,		12,   24,
+					4095,	     4097,	8192, 1U << 16,
+					0x80000000U, UINT32_MAX };
 	struct secmem_create c;
 	uint32_t align;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
-		EXPECT_EQ(-EINVAL, sm_create_as(self->v.fd, 64, bad[i], 0,
-						NULL, 0, &c));
+		EXPECT_EQ(-EINVAL,
+			  sm_create_as(self->v.fd, 64, bad[i], 0, NULL, 0, &c));
 	EXPECT_VAULT_UNCHANGED;
 	for (align = 1; align <= SECMEM_ALIGN_MAX; align *= 2)
-		EXPECT_EQ(0, sm_create_as(self->v.fd, 64, align, 0, NULL, 0,
-					  &c));
+		EXPECT_EQ(0,
+			  sm_create_as(self->v.fd, 64, align, 0, NULL, 0, &c));
 }
 
 TEST_F(vault, create_refuses_unknown_protections)
@@ -731,13 +731,13 @@ TEST_F(vault, create_requires_only_what_is_in_force)
 		err = sm_create_as(self->v.fd, 64, 0, 0, NULL, 1ULL << bit, &c);
 		if (info.protections & (1ULL << bit)) {
 			EXPECT_EQ(0, err)
-				TH_LOG("protection %d", bit);
+			TH_LOG("protection %d", bit);
 			EXPECT_NE(0, c.protections & (1ULL << bit));
 			EXPECT_EQ(0, sm_close(self->v.fd, c.handle));
 			self->before.info.wipes++;
 		} else {
 			EXPECT_EQ(-EOPNOTSUPP, err)
-				TH_LOG("protection %d", bit);
+			TH_LOG("protection %d", bit);
 		}
 	}
 	EXPECT_VAULT_UNCHANGED;
@@ -750,11 +750,11 @@ TEST_F(vault, create_says_where_overrun_and_canary_have_no_room)
 	struct secmem_create c;
 
 	/* A length that is no multiple of the alignment cannot end its page. */
-	EXPECT_EQ(-EOPNOTSUPP, sm_create_as(self->v.fd, 65, 64, 0, NULL,
-					    overrun, &c));
+	EXPECT_EQ(-EOPNOTSUPP,
+		  sm_create_as(self->v.fd, 65, 64, 0, NULL, overrun, &c));
 	/* A whole number of pages leaves no byte for a canary. */
-	EXPECT_EQ(-EOPNOTSUPP, sm_create_as(self->v.fd, 2 * SM_PAGE, 0, 0,
-					    NULL, canary, &c));
+	EXPECT_EQ(-EOPNOTSUPP, sm_create_as(self->v.fd, 2 * SM_PAGE, 0, 0, NULL,
+					    canary, &c));
 	EXPECT_VAULT_UNCHANGED;
 
 	ASSERT_EQ(0, sm_create_as(self->v.fd, 65, 64, 0, NULL, canary, &c));
@@ -770,8 +770,8 @@ TEST_F(vault, create_says_where_overrun_and_canary_have_no_room)
 TEST_F(vault, acquire_takes_exactly_one_mode)
 {
 	EXPECT_EQ(-EINVAL, sm_acquire(self->v.fd, self->handle, 0, NULL));
-	EXPECT_EQ(-EINVAL, sm_acquire(self->v.fd, self->handle, SECMEM_NOWAIT,
-				      NULL));
+	EXPECT_EQ(-EINVAL,
+		  sm_acquire(self->v.fd, self->handle, SECMEM_NOWAIT, NULL));
 	EXPECT_EQ(-EINVAL, sm_acquire(self->v.fd, self->handle,
 				      SECMEM_READ | SECMEM_WRITE, NULL));
 	EXPECT_VAULT_UNCHANGED;
@@ -787,11 +787,16 @@ TEST_F(vault, copies_stay_within_the_secret)
 	static const struct {
 		uint64_t offset, length;
 	} bad[] = {
-		{ 0, LENGTH + 1 },	{ 1, LENGTH },
-		{ LENGTH, 1 },		{ LENGTH + 1, 0 },
-		{ UINT64_MAX, 1 },	{ UINT64_MAX, 2 },
-		{ 2, UINT64_MAX },	{ UINT64_MAX - 50, 100 },
-		{ 0, 1ULL << 32 },	{ 1ULL << 32, 1 },
+		{ 0, LENGTH + 1 },
+		{ 1, LENGTH },
+		{ LENGTH, 1 },
+		{ LENGTH + 1, 0 },
+		{ UINT64_MAX, 1 },
+		{ UINT64_MAX, 2 },
+		{ 2, UINT64_MAX },
+		{ UINT64_MAX - 50, 100 },
+		{ 0, 1ULL << 32 },
+		{ 1ULL << 32, 1 },
 		{ 1ULL << 63, 1ULL << 63 },
 	};
 	unsigned char buffer[2 * LENGTH] = { 0 };
@@ -826,8 +831,12 @@ TEST_F(vault, bad_buffer_is_efault_and_changes_nothing)
 	ASSERT_EQ(0, mprotect(none + SM_PAGE, SM_PAGE, PROT_NONE));
 	{
 		const void *bad[] = {
-			NULL, none + SM_PAGE, none + SM_PAGE - 1,
-			none + SM_PAGE - 39, (void *)~(-1UL >> 1), (void *)-1UL,
+			NULL,
+			none + SM_PAGE,
+			none + SM_PAGE - 1,
+			none + SM_PAGE - 39,
+			(void *)~(-1UL >> 1),
+			(void *)-1UL,
 			(void *)-50UL,
 		};
 
@@ -841,9 +850,8 @@ TEST_F(vault, bad_buffer_is_efault_and_changes_nothing)
 					  sm_write(self->v.fd, self->handle,
 						   bad[i], 0, lengths[j]));
 			}
-			EXPECT_EQ(-EFAULT,
-				  sm_compare(self->v.fd, self->handle, bad[i],
-					     LENGTH, &equal));
+			EXPECT_EQ(-EFAULT, sm_compare(self->v.fd, self->handle,
+						      bad[i], LENGTH, &equal));
 		}
 	}
 	EXPECT_VAULT_UNCHANGED;
@@ -852,8 +860,8 @@ TEST_F(vault, bad_buffer_is_efault_and_changes_nothing)
 	EXPECT_EQ(-EFAULT, sm_read(self->v.fd, self->handle, none, 0, LENGTH));
 	EXPECT_VAULT_UNCHANGED;
 	/* The control. */
-	EXPECT_EQ(0, sm_compare(self->v.fd, self->handle, none, LENGTH,
-				&equal));
+	EXPECT_EQ(0,
+		  sm_compare(self->v.fd, self->handle, none, LENGTH, &equal));
 	EXPECT_EQ(0, sm_write(self->v.fd, self->handle, none, 0, LENGTH));
 }
 
@@ -894,10 +902,10 @@ TEST_F(vault, write_from_a_buffer_that_ends_early_changes_nothing)
 	memset(buffer, 0xa5, length);
 	ASSERT_EQ(0, sm_create(self->v.fd, length, &handle));
 	for (i = 1; i <= length; i *= 16) {
-		EXPECT_EQ(-EFAULT, sm_write(self->v.fd, handle, buffer + i, 0,
-					    length));
-		EXPECT_EQ(0, sm_compare(self->v.fd, handle, now, length,
-					&equal));
+		EXPECT_EQ(-EFAULT,
+			  sm_write(self->v.fd, handle, buffer + i, 0, length));
+		EXPECT_EQ(0,
+			  sm_compare(self->v.fd, handle, now, length, &equal));
 		EXPECT_EQ(1, equal);
 	}
 	EXPECT_EQ(0, sm_write(self->v.fd, handle, buffer, 0, length));
@@ -939,19 +947,19 @@ FIXTURE_TEARDOWN(inside)
 	sm_vault_close(&self->v);
 }
 
-#define EXPECT_BYTES(handle, expected)                                       \
-	do {                                                                 \
-		unsigned char now[LENGTH];                                   \
-		EXPECT_EQ(0, sm_read(self->v.fd, handle, now, 0, LENGTH));   \
-		EXPECT_EQ(0, memcmp(now, expected, LENGTH));                 \
+#define EXPECT_BYTES(handle, expected)                                     \
+	do {                                                               \
+		unsigned char now[LENGTH];                                 \
+		EXPECT_EQ(0, sm_read(self->v.fd, handle, now, 0, LENGTH)); \
+		EXPECT_EQ(0, memcmp(now, expected, LENGTH));               \
 	} while (0)
 
-#define EXPECT_NOTHING_HELD(handle)                                  \
-	do {                                                         \
-		struct secmem_stat st;                               \
-		EXPECT_EQ(0, sm_stat(self->v.fd, handle, &st));      \
-		EXPECT_EQ(0, st.readers + st.writers + st.waiters);  \
-		EXPECT_EQ(0, st.protection);                         \
+#define EXPECT_NOTHING_HELD(handle)                                 \
+	do {                                                        \
+		struct secmem_stat st;                              \
+		EXPECT_EQ(0, sm_stat(self->v.fd, handle, &st));     \
+		EXPECT_EQ(0, st.readers + st.writers + st.waiters); \
+		EXPECT_EQ(0, st.protection);                        \
 	} while (0)
 
 TEST_F(inside, buffer_in_a_shut_secret_is_efault)
@@ -962,14 +970,14 @@ TEST_F(inside, buffer_in_a_shut_secret_is_efault)
 	EXPECT_EQ(-EFAULT, sm_read(self->v.fd, self->a, self->in_a, 0, LENGTH));
 	EXPECT_EQ(-EFAULT,
 		  sm_write(self->v.fd, self->a, self->in_a, 0, LENGTH));
-	EXPECT_EQ(-EFAULT, sm_compare(self->v.fd, self->a, self->in_a, LENGTH,
-				      &equal));
+	EXPECT_EQ(-EFAULT,
+		  sm_compare(self->v.fd, self->a, self->in_a, LENGTH, &equal));
 	/* And another one. */
 	EXPECT_EQ(-EFAULT, sm_read(self->v.fd, self->a, self->in_b, 0, LENGTH));
 	EXPECT_EQ(-EFAULT,
 		  sm_write(self->v.fd, self->a, self->in_b, 0, LENGTH));
-	EXPECT_EQ(-EFAULT, sm_compare(self->v.fd, self->a, self->in_b, LENGTH,
-				      &equal));
+	EXPECT_EQ(-EFAULT,
+		  sm_compare(self->v.fd, self->a, self->in_b, LENGTH, &equal));
 	EXPECT_EQ(0, equal);
 	EXPECT_NOTHING_HELD(self->a);
 	EXPECT_NOTHING_HELD(self->b);
@@ -1003,12 +1011,12 @@ TEST_F(inside, copies_between_open_secrets_work)
 
 	/* WRITE of a from b, open for READ. */
 	ASSERT_EQ(0, sm_acquire(self->v.fd, self->b, SECMEM_READ, NULL));
-	EXPECT_EQ(0, sm_compare(self->v.fd, self->a, self->in_b, LENGTH,
-				&equal));
+	EXPECT_EQ(0,
+		  sm_compare(self->v.fd, self->a, self->in_b, LENGTH, &equal));
 	EXPECT_EQ(0, equal);
 	EXPECT_EQ(0, sm_write(self->v.fd, self->a, self->in_b, 0, LENGTH));
-	EXPECT_EQ(0, sm_compare(self->v.fd, self->a, self->in_b, LENGTH,
-				&equal));
+	EXPECT_EQ(0,
+		  sm_compare(self->v.fd, self->a, self->in_b, LENGTH, &equal));
 	EXPECT_EQ(1, equal);
 	ASSERT_EQ(0, sm_release(self->v.fd, self->b));
 	EXPECT_BYTES(self->a, self->was_b);
@@ -1019,8 +1027,8 @@ TEST_F(inside, compare_reads_its_own_open_bytes)
 	uint32_t equal = 7;
 
 	ASSERT_EQ(0, sm_acquire(self->v.fd, self->a, SECMEM_READ, NULL));
-	EXPECT_EQ(0, sm_compare(self->v.fd, self->a, self->in_a, LENGTH,
-				&equal));
+	EXPECT_EQ(0,
+		  sm_compare(self->v.fd, self->a, self->in_a, LENGTH, &equal));
 	EXPECT_EQ(1, equal);
 	ASSERT_EQ(0, sm_release(self->v.fd, self->a));
 }
@@ -1029,33 +1037,35 @@ TEST_F(inside, copy_of_a_secret_that_the_caller_writes_would_wait)
 {
 	unsigned char buffer[LENGTH] = { 0 };
 	static const unsigned long calls[] = {
-		SECMEM_IOC_READ, SECMEM_IOC_WRITE, SECMEM_IOC_COMPARE,
+		SECMEM_IOC_READ,
+		SECMEM_IOC_WRITE,
+		SECMEM_IOC_COMPARE,
 	};
 	size_t i;
 
 	ASSERT_EQ(0, sm_acquire(self->v.fd, self->a, SECMEM_WRITE, NULL));
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
-		EXPECT_EQ(-EAGAIN, sm_copy(self->v.fd, calls[i], self->a,
-					   SECMEM_NOWAIT, SECMEM_FOREVER,
-					   self->in_a, 0, LENGTH, NULL));
-		EXPECT_EQ(-EAGAIN, sm_copy(self->v.fd, calls[i], self->a,
-					   SECMEM_NOWAIT, SECMEM_FOREVER,
-					   buffer, 0, LENGTH, NULL));
-		EXPECT_EQ(-ETIMEDOUT, sm_copy(self->v.fd, calls[i], self->a, 0,
-					      sm_in_ms(-1), self->in_a, 0,
-					      LENGTH, NULL));
+		EXPECT_EQ(-EAGAIN,
+			  sm_copy(self->v.fd, calls[i], self->a, SECMEM_NOWAIT,
+				  SECMEM_FOREVER, self->in_a, 0, LENGTH, NULL));
+		EXPECT_EQ(-EAGAIN,
+			  sm_copy(self->v.fd, calls[i], self->a, SECMEM_NOWAIT,
+				  SECMEM_FOREVER, buffer, 0, LENGTH, NULL));
+		EXPECT_EQ(-ETIMEDOUT,
+			  sm_copy(self->v.fd, calls[i], self->a, 0,
+				  sm_in_ms(-1), self->in_a, 0, LENGTH, NULL));
 	}
 	EXPECT_EQ(0, memcmp(self->in_a, self->was_a, LENGTH));
 	ASSERT_EQ(0, sm_release(self->v.fd, self->a));
 
 	/* Under READ, a WRITE would wait and nothing else. */
 	ASSERT_EQ(0, sm_acquire(self->v.fd, self->a, SECMEM_READ, NULL));
-	EXPECT_EQ(-EAGAIN, sm_copy(self->v.fd, SECMEM_IOC_WRITE, self->a,
-				   SECMEM_NOWAIT, SECMEM_FOREVER, self->in_a, 0,
-				   LENGTH, NULL));
-	EXPECT_EQ(0, sm_copy(self->v.fd, SECMEM_IOC_READ, self->a,
-			     SECMEM_NOWAIT, SECMEM_FOREVER, buffer, 0, LENGTH,
-			     NULL));
+	EXPECT_EQ(-EAGAIN,
+		  sm_copy(self->v.fd, SECMEM_IOC_WRITE, self->a, SECMEM_NOWAIT,
+			  SECMEM_FOREVER, self->in_a, 0, LENGTH, NULL));
+	EXPECT_EQ(0,
+		  sm_copy(self->v.fd, SECMEM_IOC_READ, self->a, SECMEM_NOWAIT,
+			  SECMEM_FOREVER, buffer, 0, LENGTH, NULL));
 	EXPECT_EQ(0, memcmp(buffer, self->was_a, LENGTH));
 	ASSERT_EQ(0, sm_release(self->v.fd, self->a));
 	EXPECT_BYTES(self->a, self->was_a);

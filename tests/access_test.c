@@ -49,13 +49,10 @@ FIXTURE_TEARDOWN(access)
 		EXPECT_EQ(0, st.waiters);                                    \
 	} while (0)
 
-#define CALL(nr, call_flags, until)          \
-	{                                    \
-		.fd = self->v.fd,            \
-		.call = nr,                  \
-		.handle = self->handle,      \
-		.flags = call_flags,         \
-		.deadline = until,           \
+#define CALL(nr, call_flags, until)                                   \
+	{                                                             \
+		.fd = self->v.fd, .call = nr, .handle = self->handle, \
+		.flags = call_flags, .deadline = until,               \
 	}
 
 /* What an access opens, and for how long. */
@@ -129,8 +126,8 @@ TEST_F(access, untouched_bytes_are_shut_by_the_last_release)
 	unsigned char *bytes;
 	uint64_t offset = 0;
 
-	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_WRITE,
-				&offset));
+	ASSERT_EQ(0,
+		  sm_acquire(self->v.fd, self->handle, SECMEM_WRITE, &offset));
 	bytes = self->v.view + offset;
 	EXPECT_EQ(0, RELEASE);
 	EXPECT_EQ(SIGSEGV, sm_touch(bytes, NULL));
@@ -159,6 +156,27 @@ TEST_F(access, write_under_read_is_sigsegv)
 		EXPECT_EQ(0, sm_poke(bytes, self->was[0]));
 		EXPECT_EQ(0, RELEASE);
 	}
+}
+
+TEST_F(access, refused_touches_are_counted)
+{
+	struct secmem_info before, after;
+	unsigned char *bytes;
+	int err;
+
+	bytes = sm_vault_acquire(&self->v, self->handle, SECMEM_READ, &err);
+	ASSERT_EQ(0, err);
+	ASSERT_EQ(0, sm_info(self->v.fd, &before));
+	EXPECT_EQ(0, sm_touch(bytes, NULL));
+	ASSERT_EQ(0, sm_info(self->v.fd, &after));
+	EXPECT_EQ(before.violations, after.violations);
+	EXPECT_EQ(SIGSEGV, sm_poke(bytes, 1));
+	EXPECT_EQ(0, RELEASE);
+	EXPECT_EQ(SIGSEGV, sm_touch(bytes, NULL));
+	ASSERT_EQ(0, sm_close(self->v.fd, self->handle));
+	EXPECT_EQ(SIGBUS, sm_touch(bytes, NULL));
+	ASSERT_EQ(0, sm_info(self->v.fd, &after));
+	EXPECT_EQ(before.violations + 3, after.violations);
 }
 
 TEST_F(access, only_the_acquired_secret_opens)
@@ -190,9 +208,23 @@ TEST_F(access, only_the_acquired_secret_opens)
 TEST_F(access, offset_and_length_name_the_bytes)
 {
 	static const uint64_t lengths[] = {
-		1, 2, 15, 16, 100, 4095, 4096, 4097, 8191, 8192, 8193,
-		3 * 4096 - 1, 3 * 4096, 3 * 4096 + 1, 100000,
-		SECMEM_LENGTH_MAX - 1, SECMEM_LENGTH_MAX,
+		1,
+		2,
+		15,
+		16,
+		100,
+		4095,
+		4096,
+		4097,
+		8191,
+		8192,
+		8193,
+		3 * 4096 - 1,
+		3 * 4096,
+		3 * 4096 + 1,
+		100000,
+		SECMEM_LENGTH_MAX - 1,
+		SECMEM_LENGTH_MAX,
 	};
 	unsigned char *expected = malloc(SECMEM_LENGTH_MAX);
 	uint64_t handles[ARRAY_SIZE(lengths)];
@@ -252,8 +284,8 @@ TEST_F(access, alignment_is_kept)
 						   SECMEM_READ, SECMEM_FOREVER,
 						   &a));
 			EXPECT_EQ(length, a.length);
-			EXPECT_EQ(0, (uintptr_t)(self->v.view + a.offset) %
-					     align);
+			EXPECT_EQ(0,
+				  (uintptr_t)(self->v.view + a.offset) % align);
 			EXPECT_EQ(length % align == 0,
 				  !!(c.protections &
 				     1ULL << SECMEM_PROT_OVERRUN));
@@ -292,9 +324,9 @@ TEST_F(access, random_secrets_differ)
 	size_t i, j, zero;
 
 	for (i = 0; i < 2; i++) {
-		ASSERT_EQ(0, sm_create_as(self->v.fd, sizeof(bytes[i]), 0,
-					  SECMEM_CREATE_RANDOM, NULL, 0,
-					  &c[i]));
+		ASSERT_EQ(0,
+			  sm_create_as(self->v.fd, sizeof(bytes[i]), 0,
+				       SECMEM_CREATE_RANDOM, NULL, 0, &c[i]));
 		ASSERT_EQ(0, sm_read(self->v.fd, c[i].handle, bytes[i], 0,
 				     sizeof(bytes[i])));
 		/* 20 are expected; 100 come once in 10^36. */
@@ -525,32 +557,28 @@ FIXTURE_TEARDOWN(wait)
 	sm_vault_close(&self->v);
 }
 
-#define WAITING(extra, until)                              \
-	{                                                  \
-		.fd = self->v.fd,                          \
-		.call = variant->call,                     \
-		.handle = self->handle,                    \
-		.flags = variant->flags | (extra),         \
-		.deadline = until,                         \
-		.buffer = self->buffer,                    \
-		.length = LENGTH,                          \
+#define WAITING(extra, until)                                                \
+	{                                                                    \
+		.fd = self->v.fd, .call = variant->call,                     \
+		.handle = self->handle, .flags = variant->flags | (extra),   \
+		.deadline = until, .buffer = self->buffer, .length = LENGTH, \
 	}
 
-#define EXPECT_STILL_HELD                                    \
+#define EXPECT_STILL_HELD                                        \
 	EXPECT_STAT(variant->held, variant->held == SECMEM_READ, \
 		    variant->held == SECMEM_WRITE)
 
 /* Once nothing is in its way, the same call succeeds at once. */
-#define EXPECT_WAIT_CONTROL                                           \
-	do {                                                          \
-		struct sm_call control = WAITING(SECMEM_NOWAIT, 0);   \
-		EXPECT_STILL_HELD;                                    \
-		EXPECT_EQ(0, RELEASE);                                \
-		sm_call_run(&control);                                \
-		EXPECT_EQ(0, control.result);                         \
-		if (variant->call == SECMEM_IOC_ACQUIRE)              \
-			EXPECT_EQ(0, RELEASE);                        \
-		EXPECT_STAT(0, 0, 0);                                 \
+#define EXPECT_WAIT_CONTROL                                         \
+	do {                                                        \
+		struct sm_call control = WAITING(SECMEM_NOWAIT, 0); \
+		EXPECT_STILL_HELD;                                  \
+		EXPECT_EQ(0, RELEASE);                              \
+		sm_call_run(&control);                              \
+		EXPECT_EQ(0, control.result);                       \
+		if (variant->call == SECMEM_IOC_ACQUIRE)            \
+			EXPECT_EQ(0, RELEASE);                      \
+		EXPECT_STAT(0, 0, 0);                               \
 	} while (0)
 
 TEST_F(wait, nowait_is_eagain)
@@ -648,12 +676,12 @@ TEST_F(wait, close_ends_it_with_ekeyrevoked)
 
 	ASSERT_EQ(0, sm_call_start(&call));
 	ASSERT_EQ(0, sm_wait_waiters(self->v.fd, self->handle, 1));
-	EXPECT_EQ(-EAGAIN, sm_close_at(self->v.fd, self->handle, SECMEM_NOWAIT,
-				       0));
+	EXPECT_EQ(-EAGAIN,
+		  sm_close_at(self->v.fd, self->handle, SECMEM_NOWAIT, 0));
 	EXPECT_EQ(-EKEYREVOKED, sm_call_finish(&call));
 	EXPECT_EQ(0, RELEASE);
-	EXPECT_TRUE(sm_has_state(self->v.fd, self->handle,
-				 SECMEM_STATE_CLOSED));
+	EXPECT_TRUE(
+		sm_has_state(self->v.fd, self->handle, SECMEM_STATE_CLOSED));
 }
 
 /* SEAL, COMPARE, READ and WRITE. */
@@ -670,8 +698,8 @@ TEST_F(access, sealed_secret_is_never_written_again)
 		EXPECT_EQ(SECMEM_STAT_SEALED, st.stat_flags);
 		EXPECT_EQ(-EPERM, ACQUIRE(SECMEM_WRITE));
 		EXPECT_EQ(-EPERM, ACQUIRE(SECMEM_WRITE | SECMEM_NOWAIT));
-		EXPECT_EQ(-EPERM, sm_write(self->v.fd, self->handle, "x", 0,
-					   1));
+		EXPECT_EQ(-EPERM,
+			  sm_write(self->v.fd, self->handle, "x", 0, 1));
 		EXPECT_STAT(0, 0, 0);
 	}
 	bytes = sm_vault_acquire(&self->v, self->handle, SECMEM_READ, &err);
@@ -737,8 +765,8 @@ TEST_F(access, compare_tells_equal_from_unequal)
 		EXPECT_EQ(0, equal);
 		probe[i] ^= 0x10;
 	}
-	EXPECT_EQ(0, sm_compare(self->v.fd, self->handle, probe, LENGTH,
-				&equal));
+	EXPECT_EQ(0,
+		  sm_compare(self->v.fd, self->handle, probe, LENGTH, &equal));
 	EXPECT_EQ(1, equal);
 	/* Another length is unequal, a prefix and nothing too. */
 	EXPECT_EQ(0, sm_compare(self->v.fd, self->handle, probe, LENGTH - 1,
@@ -783,10 +811,9 @@ TEST_F(access, read_and_write_move_exactly_their_range)
 	static const struct {
 		size_t offset, length;
 	} ranges[] = {
-		{ 0, 0 },	 { 0, 1 },	  { 7, 13 },
-		{ 3999, 1 },	 { 3900, 400 },	  { 4096, 4096 },
-		{ 4095, 4098 },	 { 0, 10000 },	  { 9999, 1 },
-		{ 10000, 0 },	 { 1000, 9000 },
+		{ 0, 0 },      { 0, 1 },       { 7, 13 },      { 3999, 1 },
+		{ 3900, 400 }, { 4096, 4096 }, { 4095, 4098 }, { 0, 10000 },
+		{ 9999, 1 },   { 10000, 0 },   { 1000, 9000 },
 	};
 	const size_t length = 10000;
 	unsigned char *model = malloc(length), *got = malloc(length + 2);
@@ -830,8 +857,8 @@ TEST_F(access, written_bytes_are_seen_by_the_next_reader)
 		ASSERT_EQ(i & 0xff, got[0]);
 		ASSERT_EQ(i & 0xff, got[LENGTH - 1]);
 		memset(got, i + 1, LENGTH);
-		ASSERT_EQ(0, sm_write(self->v.fd, self->handle, got, 0,
-				      LENGTH));
+		ASSERT_EQ(0,
+			  sm_write(self->v.fd, self->handle, got, 0, LENGTH));
 		bytes = sm_vault_acquire(&self->v, self->handle, SECMEM_READ,
 					 &err);
 		ASSERT_EQ(0, err);
@@ -1022,11 +1049,11 @@ static void *party_first_readers(void *arg)
 	return NULL;
 }
 
-#define EXPECT_PARTY(party, times)            \
-	do {                                  \
-		EXPECT_EQ(0, (party).errors); \
-		EXPECT_EQ(0, (party).faults); \
-		EXPECT_EQ(0, (party).wrong);  \
+#define EXPECT_PARTY(party, times)                \
+	do {                                      \
+		EXPECT_EQ(0, (party).errors);     \
+		EXPECT_EQ(0, (party).faults);     \
+		EXPECT_EQ(0, (party).wrong);      \
 		EXPECT_EQ(times, (party).served); \
 	} while (0)
 
@@ -1079,8 +1106,8 @@ TEST_F(access, last_release_against_new_acquire)
 	party.handles[0] = self->handle;
 	memset(self->was, 0x42, LENGTH);
 	ASSERT_EQ(0, sm_write(self->v.fd, self->handle, self->was, 0, LENGTH));
-	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ,
-				&offset));
+	ASSERT_EQ(0,
+		  sm_acquire(self->v.fd, self->handle, SECMEM_READ, &offset));
 	ASSERT_EQ(0, RELEASE);
 	party_run(&party, party_release_against_acquire, 3);
 	EXPECT_PARTY(party, 3 * party.rounds);
@@ -1229,6 +1256,54 @@ TEST_F(access, many_threads_one_secret)
 	party_run(&party, party_everybody, 6);
 	EXPECT_PARTY(party, 6 * party.rounds);
 	EXPECT_STAT(0, 0, 0);
+}
+
+/* READ and WRITE of many pages: of one moment each. */
+#define WHOLE (5 * 4096 + 17)
+
+static void *party_copying(void *arg)
+{
+	struct guest *guest = arg;
+	struct party *party = guest->party;
+	unsigned char *buffer = malloc(WHOLE);
+	uint32_t equal;
+	int i, err;
+
+	if (!buffer)
+		abort();
+	pthread_barrier_wait(&party->barrier);
+	for (i = 0; i < party->rounds; i++) {
+		if (guest->index % 2) {
+			memset(buffer, guest->index + i, WHOLE);
+			err = sm_write(party->v->fd, party->handles[0], buffer,
+				       0, WHOLE);
+		} else {
+			err = sm_read(party->v->fd, party->handles[0], buffer,
+				      0, WHOLE);
+			if (!same(buffer, WHOLE))
+				COUNT(wrong);
+			/* A length of its own, which is unequal. */
+			if (sm_compare(party->v->fd, party->handles[0], buffer,
+				       WHOLE - 1, &equal) ||
+			    equal)
+				COUNT(errors);
+		}
+		if (err)
+			COUNT(errors);
+		else
+			COUNT(served);
+	}
+	free(buffer);
+	return NULL;
+}
+
+TEST_F(access, copies_are_whole)
+{
+	struct party party = { .v = &self->v, .rounds = 500 };
+
+	ASSERT_EQ(0, sm_create(self->v.fd, WHOLE, &party.handles[0]));
+	party_run(&party, party_copying, 4);
+	EXPECT_PARTY(party, 4 * party.rounds);
 }
 
 /* Writers that take turns: none is lost, none meets another. */

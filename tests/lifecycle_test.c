@@ -34,27 +34,24 @@ FIXTURE_TEARDOWN(life)
 #define RELEASE sm_release(self->v.fd, self->handle)
 #define HAS_STATE(state) sm_has_state(self->v.fd, self->handle, state)
 
-#define CALL(nr, call_flags, until)          \
-	{                                    \
-		.fd = self->v.fd,            \
-		.call = nr,                  \
-		.handle = self->handle,      \
-		.flags = call_flags,         \
-		.deadline = until,           \
+#define CALL(nr, call_flags, until)                                   \
+	{                                                             \
+		.fd = self->v.fd, .call = nr, .handle = self->handle, \
+		.flags = call_flags, .deadline = until,               \
 	}
 
 /* All that lives is as before; so many secrets were wiped in between. */
-#define EXPECT_COUNTS_BACK(before, wiped)                          \
-	do {                                                       \
-		struct secmem_info now;                            \
-		EXPECT_EQ(0, sm_info(self->watch, &now));          \
-		EXPECT_EQ((before)->vaults, now.vaults);           \
-		EXPECT_EQ((before)->grants, now.grants);           \
-		EXPECT_EQ((before)->secrets, now.secrets);         \
-		EXPECT_EQ((before)->pages, now.pages);             \
-		EXPECT_EQ((before)->accesses, now.accesses);       \
-		EXPECT_EQ((before)->waiters, now.waiters);         \
-		EXPECT_EQ((before)->wipes + (wiped), now.wipes);   \
+#define EXPECT_COUNTS_BACK(before, wiped)                        \
+	do {                                                     \
+		struct secmem_info now;                          \
+		EXPECT_EQ(0, sm_info(self->watch, &now));        \
+		EXPECT_EQ((before)->vaults, now.vaults);         \
+		EXPECT_EQ((before)->grants, now.grants);         \
+		EXPECT_EQ((before)->secrets, now.secrets);       \
+		EXPECT_EQ((before)->pages, now.pages);           \
+		EXPECT_EQ((before)->accesses, now.accesses);     \
+		EXPECT_EQ((before)->waiters, now.waiters);       \
+		EXPECT_EQ((before)->wipes + (wiped), now.wipes); \
 	} while (0)
 
 /* CLOSE and those who hold. */
@@ -98,13 +95,12 @@ TEST_F_TIMEOUT(life, close_waits_for_reader, 120)
 	ASSERT_EQ(0, pthread_create(&c.thread, NULL, closer_run, &c));
 	for (i = 1; i <= rounds; i++) {
 		ASSERT_EQ(0, sm_create(c.fd, LENGTH, &c.handle));
-		bytes = sm_vault_acquire(&self->v, c.handle, SECMEM_READ,
-					 &err);
+		bytes = sm_vault_acquire(&self->v, c.handle, SECMEM_READ, &err);
 		ASSERT_EQ(0, err);
 		__atomic_store_n(&c.round, i, __ATOMIC_RELEASE);
 
-		ASSERT_EQ(0, sm_wait_state(c.fd, c.handle,
-					   SECMEM_STATE_CLOSING));
+		ASSERT_EQ(0,
+			  sm_wait_state(c.fd, c.handle, SECMEM_STATE_CLOSING));
 		ASSERT_EQ(-EKEYREVOKED,
 			  sm_acquire(c.fd, c.handle, SECMEM_READ, NULL));
 		ASSERT_EQ(0, sm_touch(bytes, &got));
@@ -181,14 +177,14 @@ TEST_F(life, nothing_new_begins_while_closing)
 
 	bytes = sm_vault_acquire(&self->v, self->handle, SECMEM_READ, &err);
 	ASSERT_EQ(0, err);
-	EXPECT_EQ(-EAGAIN, sm_close_at(self->v.fd, self->handle, SECMEM_NOWAIT,
-				       0));
+	EXPECT_EQ(-EAGAIN,
+		  sm_close_at(self->v.fd, self->handle, SECMEM_NOWAIT, 0));
 	for (i = 0; i < 2; i++) {
 		EXPECT_EQ(-EKEYREVOKED, ACQUIRE(SECMEM_READ));
 		EXPECT_EQ(-EKEYREVOKED, ACQUIRE(SECMEM_WRITE));
 		EXPECT_EQ(-EKEYREVOKED, ACQUIRE(SECMEM_READ | SECMEM_NOWAIT));
-		EXPECT_EQ(-EKEYREVOKED, sm_read(self->v.fd, self->handle,
-						buffer, 0, LENGTH));
+		EXPECT_EQ(-EKEYREVOKED,
+			  sm_read(self->v.fd, self->handle, buffer, 0, LENGTH));
 		EXPECT_EQ(-EKEYREVOKED, sm_write(self->v.fd, self->handle,
 						 buffer, 0, LENGTH));
 		EXPECT_EQ(-EKEYREVOKED, sm_compare(self->v.fd, self->handle,
@@ -217,10 +213,10 @@ TEST_F(life, second_closer_waits_for_the_same_end)
 		ASSERT_EQ(0, sm_call_start(&closers[i]));
 		ASSERT_EQ(0, sm_wait_waiters(self->v.fd, self->handle, i + 1));
 	}
-	EXPECT_EQ(-EAGAIN, sm_close_at(self->v.fd, self->handle, SECMEM_NOWAIT,
-				       0));
-	EXPECT_EQ(-ETIMEDOUT, sm_close_at(self->v.fd, self->handle, 0,
-					  sm_in_ms(-1)));
+	EXPECT_EQ(-EAGAIN,
+		  sm_close_at(self->v.fd, self->handle, SECMEM_NOWAIT, 0));
+	EXPECT_EQ(-ETIMEDOUT,
+		  sm_close_at(self->v.fd, self->handle, 0, sm_in_ms(-1)));
 	for (i = 0; i < ARRAY_SIZE(closers); i++)
 		EXPECT_FALSE(sm_call_done(&closers[i]));
 	EXPECT_EQ(0, RELEASE);
@@ -233,18 +229,18 @@ TEST_F(life, second_closer_waits_for_the_same_end)
 }
 
 /* A closer that gave up, in each way: the last release finishes its work. */
-#define EXPECT_LAST_RELEASE_CLOSES                                       \
-	do {                                                             \
-		struct secmem_stat st;                                   \
-		EXPECT_EQ(0, sm_stat(self->v.fd, self->handle, &st));    \
-		EXPECT_EQ(SECMEM_STATE_CLOSING, st.state);               \
-		EXPECT_EQ(0, st.waiters);                                \
-		EXPECT_EQ(-EKEYREVOKED, ACQUIRE(SECMEM_READ));           \
-		EXPECT_EQ(0, RELEASE);                                   \
-		EXPECT_TRUE(HAS_STATE(SECMEM_STATE_CLOSED));             \
-		self->before.secrets--;                                  \
-		self->before.pages--;                                    \
-		EXPECT_COUNTS_BACK(&self->before, 1);                    \
+#define EXPECT_LAST_RELEASE_CLOSES                                    \
+	do {                                                          \
+		struct secmem_stat st;                                \
+		EXPECT_EQ(0, sm_stat(self->v.fd, self->handle, &st)); \
+		EXPECT_EQ(SECMEM_STATE_CLOSING, st.state);            \
+		EXPECT_EQ(0, st.waiters);                             \
+		EXPECT_EQ(-EKEYREVOKED, ACQUIRE(SECMEM_READ));        \
+		EXPECT_EQ(0, RELEASE);                                \
+		EXPECT_TRUE(HAS_STATE(SECMEM_STATE_CLOSED));          \
+		self->before.secrets--;                               \
+		self->before.pages--;                                 \
+		EXPECT_COUNTS_BACK(&self->before, 1);                 \
 	} while (0)
 
 TEST_F(life, closer_with_nowait_leaves_it_closing)
@@ -260,8 +256,8 @@ TEST_F(life, closer_with_a_deadline_leaves_it_closing)
 	const int64_t deadline = sm_in_ms(20);
 
 	ASSERT_EQ(0, ACQUIRE(SECMEM_WRITE));
-	EXPECT_EQ(-ETIMEDOUT, sm_close_at(self->v.fd, self->handle, 0,
-					  deadline));
+	EXPECT_EQ(-ETIMEDOUT,
+		  sm_close_at(self->v.fd, self->handle, 0, deadline));
 	EXPECT_LE(deadline, sm_now());
 	EXPECT_EQ(-ETIMEDOUT, sm_close_at(self->v.fd, self->handle, 0, 0));
 	EXPECT_LAST_RELEASE_CLOSES;
@@ -315,8 +311,8 @@ TEST_F(life, stale_handle_never_names_the_next_secret)
 	int i;
 
 	memset(buffer, 0x5a, LENGTH);
-	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ,
-				&offset));
+	ASSERT_EQ(0,
+		  sm_acquire(self->v.fd, self->handle, SECMEM_READ, &offset));
 	EXPECT_EQ(0, RELEASE);
 	EXPECT_EQ(SIGSEGV, sm_touch(self->v.view + offset, NULL));
 	ASSERT_EQ(0, sm_close(self->v.fd, self->handle));
@@ -343,11 +339,11 @@ TEST_F(life, stale_handle_never_names_the_next_secret)
 	EXPECT_EQ(-EKEYREVOKED, ACQUIRE(SECMEM_READ));
 	EXPECT_EQ(-EKEYREVOKED, ACQUIRE(SECMEM_WRITE));
 	EXPECT_EQ(-EKEYREVOKED, RELEASE);
-	EXPECT_EQ(-EKEYREVOKED, sm_read(self->v.fd, self->handle, buffer, 0,
-					LENGTH));
+	EXPECT_EQ(-EKEYREVOKED,
+		  sm_read(self->v.fd, self->handle, buffer, 0, LENGTH));
 	EXPECT_EQ(-EKEYREVOKED, sm_write(self->v.fd, self->handle, "", 0, 1));
-	EXPECT_EQ(-EKEYREVOKED, sm_compare(self->v.fd, self->handle, buffer,
-					   LENGTH, &equal));
+	EXPECT_EQ(-EKEYREVOKED,
+		  sm_compare(self->v.fd, self->handle, buffer, LENGTH, &equal));
 	EXPECT_EQ(-EKEYREVOKED, sm_seal(self->v.fd, self->handle));
 	EXPECT_EQ(0, sm_close(self->v.fd, self->handle));
 	ASSERT_EQ(0, sm_stat(self->v.fd, self->handle, &st));
@@ -361,8 +357,8 @@ TEST_F(life, stale_handle_never_names_the_next_secret)
 		EXPECT_EQ(0, sm_touch(self->v.view + offset, NULL));
 		EXPECT_EQ(0, sm_release(self->v.fd, next));
 		EXPECT_EQ(SIGSEGV, sm_touch(self->v.view + offset, NULL));
-		EXPECT_EQ(0, sm_compare(self->v.fd, next, buffer, LENGTH,
-					&equal));
+		EXPECT_EQ(0,
+			  sm_compare(self->v.fd, next, buffer, LENGTH, &equal));
 		EXPECT_EQ(1, equal);
 		i++;
 	}
@@ -387,7 +383,10 @@ TEST_F(life, munmap_while_holding_shuts_and_keeps_the_access)
 	EXPECT_EQ(SIGSEGV, sm_touch(bytes, NULL));
 	ASSERT_EQ(0, sm_stat(self->v.fd, self->handle, &st));
 	EXPECT_EQ(1, st.writers);
-	EXPECT_EQ(-EAGAIN, ACQUIRE(SECMEM_READ | SECMEM_NOWAIT));
+	EXPECT_EQ(-EAGAIN,
+		  sm_copy(self->v.fd, SECMEM_IOC_READ, self->handle,
+			  SECMEM_NOWAIT, SECMEM_FOREVER, &got, 0, 1, NULL));
+	EXPECT_EQ(-ENXIO, ACQUIRE(SECMEM_READ));
 
 	/* Its offsets belong to a view that is gone. */
 	again = sm_map(self->v.fd, SM_VIEW_LENGTH, PROT_READ | PROT_WRITE);
@@ -405,6 +404,22 @@ TEST_F(life, munmap_while_holding_shuts_and_keeps_the_access)
 	EXPECT_EQ(9, got);
 	EXPECT_EQ(0, RELEASE);
 	EXPECT_EQ(SIGSEGV, sm_touch(bytes, NULL));
+	EXPECT_COUNTS_BACK(&self->before, 0);
+}
+
+TEST_F(life, nothing_nests_on_an_access_without_its_view)
+{
+	ASSERT_EQ(0, ACQUIRE(SECMEM_READ));
+	ASSERT_EQ(0, ACQUIRE(SECMEM_READ));
+	ASSERT_EQ(0, munmap(self->v.view, SM_VIEW_LENGTH));
+	self->v.view = NULL;
+	EXPECT_EQ(-ENXIO, ACQUIRE(SECMEM_READ));
+	EXPECT_EQ(0, RELEASE);
+	EXPECT_EQ(-ENXIO, ACQUIRE(SECMEM_READ));
+	EXPECT_EQ(MAP_FAILED, sm_map(self->v.fd, SM_VIEW_LENGTH, PROT_READ));
+	EXPECT_EQ(EBUSY, errno);
+	EXPECT_EQ(0, RELEASE);
+	EXPECT_EQ(-EINVAL, RELEASE);
 	EXPECT_COUNTS_BACK(&self->before, 0);
 }
 
@@ -449,6 +464,52 @@ TEST_F(life, view_works_after_its_file_is_closed)
 	vacant.secrets--;
 	vacant.pages--;
 	EXPECT_COUNTS_BACK(&vacant, 1);
+}
+
+/* A call in progress has the vault, too. */
+TEST_F(life, vault_lasts_as_long_as_a_waiting_call)
+{
+	struct sm_call calls[2];
+	struct sm_vault v;
+	uint64_t handle;
+	int i;
+
+	ASSERT_EQ(0, sm_vault_open(&v));
+	ASSERT_EQ(0, sm_create(v.fd, LENGTH, &handle));
+	ASSERT_EQ(0, sm_acquire(v.fd, handle, SECMEM_READ, NULL));
+	for (i = 0; i < 2; i++) {
+		calls[i] = (struct sm_call){
+			.fd = v.fd,
+			.call = i ? SECMEM_IOC_WRITE : SECMEM_IOC_ACQUIRE,
+			.flags = i ? 0 : SECMEM_WRITE,
+			.handle = handle,
+			.deadline = SECMEM_FOREVER,
+			.buffer = &v,
+			.length = sizeof(v),
+		};
+		ASSERT_EQ(0, sm_call_start(&calls[i]));
+		ASSERT_EQ(0, sm_wait_waiters(v.fd, handle, i + 1));
+	}
+	sm_vault_close(&v);
+	self->before.vaults++;
+	self->before.grants++;
+	self->before.secrets++;
+	self->before.pages++;
+	self->before.accesses++;
+	self->before.waiters += 2;
+	EXPECT_COUNTS_BACK(&self->before, 0);
+	for (i = 0; i < 2; i++) {
+		EXPECT_FALSE(sm_call_done(&calls[i]));
+		sm_call_interrupt(&calls[i]);
+		EXPECT_EQ(-EINTR, sm_call_finish(&calls[i]));
+	}
+	self->before.vaults--;
+	self->before.grants--;
+	self->before.secrets--;
+	self->before.pages--;
+	self->before.accesses--;
+	self->before.waiters -= 2;
+	EXPECT_COUNTS_BACK(&self->before, 1);
 }
 
 TEST_F(life, end_of_the_vault_frees_every_secret)
@@ -600,9 +661,9 @@ TEST_F(end, frees_all_that_the_process_had)
 		ASSERT_LT(0, pid);
 		if (variant->how != VICTIM_EXITS) {
 			ASSERT_EQ(0, sm_event_wait(victim.ready));
-			ASSERT_EQ(0, SM_WAIT_UNTIL(has_counts(
-					     self->watch, 1,
-					     variant->waiters)));
+			ASSERT_EQ(0,
+				  SM_WAIT_UNTIL(has_counts(self->watch, 1,
+							   variant->waiters)));
 			ASSERT_EQ(0, kill(pid, SIGKILL));
 		}
 		ASSERT_EQ(variant->status, sm_reap(pid));
@@ -750,10 +811,54 @@ TEST_F(life, forked_child_does_not_keep_the_secrets_of_its_parent)
 	ASSERT_EQ(0, sm_event_wait(heir.ready));
 	ASSERT_LT(0, waitpid(-1, NULL, 0));
 	EXPECT_EQ(0, *heir.report)
-		TH_LOG("the child failed at line %d", *heir.report);
+	TH_LOG("the child failed at line %d", *heir.report);
 	self->before.vaults--;
 	self->before.grants--;
 	EXPECT_COUNTS_BACK(&self->before, 2);
+}
+
+static int nothing(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+TEST_F(life, forked_child_that_ends_takes_nothing_along)
+{
+	unsigned char *bytes;
+	int i, err;
+
+	bytes = sm_vault_acquire(&self->v, self->handle, SECMEM_WRITE, &err);
+	ASSERT_EQ(0, err);
+	for (i = 0; i < 5; i++) {
+		ASSERT_EQ(0, sm_run(nothing, NULL));
+		EXPECT_EQ(0, sm_poke(bytes, i));
+	}
+	EXPECT_EQ(0, RELEASE);
+	EXPECT_COUNTS_BACK(&self->before, 0);
+}
+
+static void *acquire_and_end(void *arg)
+{
+	struct sm_call *call = arg;
+
+	sm_call_run(call);
+	return NULL;
+}
+
+TEST_F(life, access_outlives_the_thread_that_took_it)
+{
+	struct sm_call call =
+		CALL(SECMEM_IOC_ACQUIRE, SECMEM_WRITE, SECMEM_FOREVER);
+	struct secmem_stat st;
+	pthread_t thread;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, acquire_and_end, &call));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	ASSERT_EQ(0, call.result);
+	ASSERT_EQ(0, sm_stat(self->v.fd, self->handle, &st));
+	EXPECT_EQ(1, st.writers);
+	EXPECT_EQ(0, RELEASE);
 }
 
 struct guest {
@@ -812,6 +917,65 @@ TEST_F(life, file_answers_the_first_address_space_that_uses_it)
 		EXPECT_EQ(0, munmap(view, SM_VIEW_LENGTH));
 		close(guest.fd);
 	}
+}
+
+/* Many who come first at the same time: one of them has. */
+
+struct rush {
+	int fd;
+	int here, won, refused; /* atomic */
+	int strange; /* another answer, atomic */
+};
+
+#define RUSH 4
+
+static int rush_run(void *arg)
+{
+	struct rush *rush = arg;
+	uint64_t handle;
+	int err;
+
+	__atomic_add_fetch(&rush->here, 1, __ATOMIC_ACQ_REL);
+	while (__atomic_load_n(&rush->here, __ATOMIC_ACQUIRE) < RUSH)
+		sched_yield();
+	err = sm_create(rush->fd, LENGTH, &handle);
+	if (!err)
+		__atomic_add_fetch(&rush->won, 1, __ATOMIC_ACQ_REL);
+	else if (err == -EACCES)
+		__atomic_add_fetch(&rush->refused, 1, __ATOMIC_ACQ_REL);
+	else
+		__atomic_store_n(&rush->strange, err, __ATOMIC_RELEASE);
+	/* Whoever won stays until everybody has asked. */
+	__atomic_add_fetch(&rush->here, 1, __ATOMIC_ACQ_REL);
+	while (__atomic_load_n(&rush->here, __ATOMIC_ACQUIRE) < 2 * RUSH)
+		sched_yield();
+	return 0;
+}
+
+TEST_F(life, one_of_many_first_users_is_answered)
+{
+	struct rush *rush = mmap(NULL, SM_PAGE, PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pids[RUSH];
+	int i, j;
+
+	ASSERT_NE(MAP_FAILED, rush);
+	for (i = 0; i < 50; i++) {
+		memset(rush, 0, sizeof(*rush));
+		rush->fd = sm_open();
+		ASSERT_LE(0, rush->fd);
+		for (j = 0; j < RUSH; j++) {
+			pids[j] = sm_fork(rush_run, rush);
+			ASSERT_LT(0, pids[j]);
+		}
+		for (j = 0; j < RUSH; j++)
+			ASSERT_EQ(0, sm_reap(pids[j]));
+		ASSERT_EQ(0, rush->strange);
+		ASSERT_EQ(1, rush->won);
+		ASSERT_EQ(RUSH - 1, rush->refused);
+		close(rush->fd);
+	}
+	EXPECT_COUNTS_BACK(&self->before, 50);
 }
 
 static int use_once(void *arg)
@@ -983,7 +1147,7 @@ TEST(module_stays_while_it_is_used)
 	fd = open("/vm/secmem.ko", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		SKIP(return, "no module file to load again: %s",
-		     "unloading was refused while in use, not tried after");
+			   "unloading was refused while in use, not tried after");
 	{
 		struct stat st;
 		int i;
@@ -1044,10 +1208,9 @@ static void *storm_run(void *arg)
 						   __ATOMIC_RELAXED);
 				break;
 			}
-			if (!__atomic_compare_exchange_n(&s->handles[n],
-							 &handle, made, false,
-							 __ATOMIC_ACQ_REL,
-							 __ATOMIC_ACQUIRE))
+			if (!__atomic_compare_exchange_n(
+				    &s->handles[n], &handle, made, false,
+				    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 				sm_close(fd, made);
 			break;
 		case 1:

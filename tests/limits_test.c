@@ -64,9 +64,9 @@ static int work_start(bool plain, int (*fn)(void *), void *arg)
 #define AS_USER(fn, arg) EXPECT_EQ(0, work_start(true, fn, arg))
 #define AS_ROOT(fn, arg) EXPECT_EQ(0, work_start(false, fn, arg))
 
-#define SKIP_UNLESS_ROOT                                              \
-	do {                                                          \
-		if (geteuid())                                        \
+#define SKIP_UNLESS_ROOT                                             \
+	do {                                                         \
+		if (geteuid())                                       \
 			SKIP(return, "needs root to become others"); \
 	} while (0)
 

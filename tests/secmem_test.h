@@ -274,9 +274,8 @@ static inline void sm_vault_close(struct sm_vault *v)
 }
 
 /* ACQUIRE, and the bytes in that view; NULL with *err set when it failed. */
-static inline unsigned char *sm_vault_acquire(struct sm_vault *v,
-					      uint64_t handle, uint32_t flags,
-					      int *err)
+static inline unsigned char *
+sm_vault_acquire(struct sm_vault *v, uint64_t handle, uint32_t flags, int *err)
 {
 	uint64_t offset = 0;
 
@@ -328,17 +327,16 @@ static inline void sm_fault_install(void)
 }
 
 /* Runs the statement; f says how it ended. Nothing in it may need unwinding. */
-#define SM_CATCH(f, statement)                          \
-	do {                                            \
-		sm_fault_install();                     \
-		memset(&sm_fault_seen, 0,               \
-		       sizeof(sm_fault_seen));          \
-		if (!sigsetjmp(sm_fault_env, 0)) {      \
-			sm_fault_armed = 1;             \
-			statement;                      \
-			sm_fault_armed = 0;             \
-		}                                       \
-		*(f) = sm_fault_seen;                   \
+#define SM_CATCH(f, statement)                                    \
+	do {                                                      \
+		sm_fault_install();                               \
+		memset(&sm_fault_seen, 0, sizeof(sm_fault_seen)); \
+		if (!sigsetjmp(sm_fault_env, 0)) {                \
+			sm_fault_armed = 1;                       \
+			statement;                                \
+			sm_fault_armed = 0;                       \
+		}                                                 \
+		*(f) = sm_fault_seen;                             \
 	} while (0)
 
 /*
@@ -372,18 +370,18 @@ static __attribute__((noinline, unused)) int sm_poke(volatile void *address,
 
 /* Waiting for what somebody else does: for its trace, never for a time. */
 
-#define SM_WAIT_UNTIL(condition)                                  \
-	({                                                        \
-		int64_t sm_until = sm_in_ms(SM_PATIENCE_MS);      \
-		int sm_late = 0;                                  \
-		while (!(condition)) {                            \
-			if (sm_now() > sm_until) {                \
-				sm_late = -ETIMEDOUT;             \
-				break;                            \
-			}                                         \
-			sched_yield();                            \
-		}                                                 \
-		sm_late;                                          \
+#define SM_WAIT_UNTIL(condition)                             \
+	({                                                   \
+		int64_t sm_until = sm_in_ms(SM_PATIENCE_MS); \
+		int sm_late = 0;                             \
+		while (!(condition)) {                       \
+			if (sm_now() > sm_until) {           \
+				sm_late = -ETIMEDOUT;        \
+				break;                       \
+			}                                    \
+			sched_yield();                       \
+		}                                            \
+		sm_late;                                     \
 	})
 
 static inline bool sm_has_waiters(int fd, uint64_t handle, uint32_t n)
@@ -476,8 +474,8 @@ static inline void *sm_call_run(void *arg)
 				    c->deadline, c->buffer, 0, c->length, NULL);
 		break;
 	default:
-		c->result = sm_op(c->fd, c->call, c->handle, c->flags,
-				  c->deadline);
+		c->result =
+			sm_op(c->fd, c->call, c->handle, c->flags, c->deadline);
 	}
 	__atomic_store_n(&c->done, true, __ATOMIC_RELEASE);
 	return NULL;
@@ -545,8 +543,7 @@ static inline int sm_reap(pid_t pid)
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) :
-				   128 + WTERMSIG(status);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 static inline int sm_run(int (*fn)(void *), void *arg)
