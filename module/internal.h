@@ -153,7 +153,7 @@ struct secmem_vault {
 	u32 slot_count;			/* written under grow_lock, released */
 	u32 pgoff_next;			/* protected by grow_lock */
 	struct mutex grow_lock;
-	spinlock_t slots_lock;
+	spinlock_t slots_lock;		/* free, secret_count */
 	struct list_head free[SECMEM_ORDERS];	/* FIFO; slots_lock */
 	u32 free_count[SECMEM_ORDERS];		/* protected by slots_lock */
 	u32 secret_count;		/* live ones; slots_lock */
@@ -183,7 +183,7 @@ struct secmem_grant {
 	struct secmem_mm *bound;	/* goes with mm */
 	struct list_head by_mm;		/* protected by secmem_bind_lock */
 	bool keeps;			/* counts in vault->keepers; keep_lock */
-	spinlock_t holders_lock;
+	spinlock_t holders_lock;	/* holders */
 	struct list_head holders;	/* by_grant; holders_lock */
 	struct secmem_holder single;	/* of secret, if that is set */
 	atomic_t views;			/* VMAs; two while mremap is refused */

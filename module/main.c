@@ -147,16 +147,14 @@ static int secmem_ioctl_acquire(struct secmem_grant *grant,
 {
 	struct secmem_acquire *args = &call->acquire;
 	struct secmem_secret *secret;
-	u32 mode = args->flags & (SECMEM_READ | SECMEM_WRITE);
+	u32 mode = args->flags & (SECMEM_READ | SECMEM_WRITE), right;
 	int ret;
 
 	if ((args->flags & ~(SECMEM_READ | SECMEM_WRITE | SECMEM_NOWAIT)) ||
 	    !is_power_of_2(mode) || args->deadline < SECMEM_FOREVER)
 		return -EINVAL;
-	ret = secmem_grant_enter(grant, SECMEM_RIGHT_MAP |
-						(mode == SECMEM_WRITE ?
-							 SECMEM_RIGHT_WRITE :
-							 SECMEM_RIGHT_READ));
+	right = mode == SECMEM_WRITE ? SECMEM_RIGHT_WRITE : SECMEM_RIGHT_READ;
+	ret = secmem_grant_enter(grant, SECMEM_RIGHT_MAP | right);
 	if (ret)
 		return ret;
 	secret = secmem_grant_find(grant, args->handle);
@@ -185,9 +183,8 @@ static struct secmem_secret *secmem_ioctl_op(struct secmem_grant *grant,
 	struct secmem_secret *secret;
 	int ret;
 
-	if (waits ? (args->flags & ~SECMEM_NOWAIT) ||
-			    args->deadline < SECMEM_FOREVER :
-		    args->flags || args->deadline)
+	if ((args->flags & ~(waits ? SECMEM_NOWAIT : 0)) ||
+	    (waits ? args->deadline < SECMEM_FOREVER : args->deadline))
 		return ERR_PTR(-EINVAL);
 	ret = secmem_grant_enter(grant, right);
 	if (ret)

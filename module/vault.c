@@ -16,7 +16,7 @@
 /* So many places of a size rest before the first serves again. */
 #define SECMEM_QUARANTINE	64
 
-#define SECMEM_PGOFF_MAX	(1U << 31)
+#define SECMEM_PGOFF_MAX	BIT(31)
 
 static struct kmem_cache *secmem_secret_cache;
 
