@@ -62,10 +62,14 @@ static struct secmem_holder *secmem_holder_get(struct secmem_grant *grant,
 	return holder;
 }
 
+/*
+ * Told by where it lies: vault->first may be gone by now, where the file of a
+ * grant is released while its mm ends.
+ */
 static void secmem_holder_put(struct secmem_grant *grant,
 			      struct secmem_holder *holder)
 {
-	if (!secmem_holder_own(grant, holder->secret))
+	if (holder != &grant->single && holder != &holder->secret->first)
 		kfree(holder);
 }
 

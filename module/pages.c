@@ -182,12 +182,15 @@ static void secmem_bytes_randomize(const struct secmem_bytes *bytes)
  * @random: fill from the kernel's RNG rather than with zeros
  *
  * Context: Process context, may sleep. The current user is charged.
- * Return: 0, or -ENOMEM (no memory, or a limit).
+ * Return: 0; -ENOMEM (no memory, or a limit); -EINTR (the RNG is not ready).
  */
 int secmem_bytes_create(struct secmem_bytes *bytes, bool random)
 {
-	int ret = secmem_charge(bytes);
+	int ret = random ? wait_for_random_bytes() : 0;
 
+	if (ret)
+		return -EINTR;
+	ret = secmem_charge(bytes);
 	if (ret)
 		return ret;
 	ret = secmem_bytes_alloc_pages(bytes);

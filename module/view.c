@@ -270,12 +270,9 @@ int secmem_view_mmap(struct file *file, struct vm_area_struct *vma)
 	ret = secmem_grant_enter_locked(grant, rights);
 	if (ret)
 		return ret;
-	if (atomic_cmpxchg(&grant->views, 0, 1))
+	/* None can be taken meanwhile: that needs a view and mmap_lock. */
+	if (secmem_grant_holds(grant) || atomic_cmpxchg(&grant->views, 0, 1))
 		return -EBUSY;
-	if (secmem_grant_holds(grant)) {
-		atomic_set(&grant->views, 0);
-		return -EBUSY;
-	}
 
 	vm_flags_mod(vma, VM_PFNMAP | VM_IO | VM_DONTCOPY | VM_DONTEXPAND |
 			  VM_DONTDUMP,

@@ -7,7 +7,8 @@
  * and a grant of all of it with every right. SECMEM_IOC_EXPORT makes a further
  * grant, of one secret or of the vault, with rights that only shrink. A file
  * answers the first address space that uses it, until that address space is
- * gone; INFO, poll and fdinfo do not count as use.
+ * gone; INFO, poll and fdinfo do not count as use. The use that ties it to
+ * one may fail with ENOMEM, or with EINTR.
  *
  * Every call takes a pointer to a struct whose first field is its size in
  * bytes, as the caller's header has it. A struct smaller than the first
@@ -165,10 +166,12 @@ struct secmem_info {
  * for 1. The data ends where its last page ends, so that the byte behind it
  * faults, if length is a multiple of align; else the secret is created
  * without SECMEM_PROT_OVERRUN, which it says in protections. Where length is
- * a multiple of the page size there is no room for a canary, and guard pages
- * stand directly on both sides.
+ * a multiple of the page size, or almost, there is no room for a canary
+ * (SECMEM_PROT_CANARY is not in protections), and guard pages stand directly
+ * on both sides.
  * Errors: EINVAL (length 0 or too large, align, flags, an unknown bit in
- * require), EOPNOTSUPP, ENOMEM, EMFILE, EACCES, EFAULT.
+ * require), EOPNOTSUPP, ENOMEM, EMFILE, EACCES, EFAULT, EINTR (RANDOM, before
+ * the RNG is ready).
  */
 struct secmem_create {
 	__u32 size;
@@ -212,7 +215,7 @@ struct secmem_acquire {
  * the secret), ENOENT, EACCES.
  *
  * SEAL: no WRITE, ever again. Needs SEAL. Sealing twice is 0.
- * Errors: EBUSY, EKEYREVOKED, ENOENT, EACCES.
+ * Errors: EBUSY, EKEYREVOKED, ENOENT, EOWNERDEAD, EACCES.
  *
  * CLOSE: no new access from now; waits until the held ones are released, then
  * wipes and frees. Needs CLOSE. Closing a closed secret is 0; a second closer
