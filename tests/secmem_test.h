@@ -42,7 +42,7 @@
 #define SM_VIEW_LENGTH ((size_t)64 << 20)
 
 /* How long a state may keep a test waiting before the test has failed. */
-#define SM_PATIENCE_MS 20000
+#define SM_PATIENCE_MS 10000
 
 /* Time. */
 
@@ -60,7 +60,11 @@ static inline int64_t sm_in_ms(int64_t ms)
 	return sm_now() + ms * 1000000;
 }
 
-/* The calls. Each returns 0 or -errno. */
+/*
+ * The calls. Each returns 0 or -errno. Those without a deadline of their own
+ * wait as long as a test has patience, so that a defect fails and goes on.
+ */
+#define SM_PATIENTLY sm_in_ms(SM_PATIENCE_MS)
 
 static inline int sm_ioctl(int fd, unsigned long call, void *arg)
 {
@@ -117,12 +121,12 @@ static inline int sm_acquire_at(int fd, uint64_t handle, uint32_t flags,
 	return sm_ioctl(fd, SECMEM_IOC_ACQUIRE, a);
 }
 
-/* For as long as it takes; flags may hold NOWAIT. offset may be NULL. */
+/* flags may hold NOWAIT. offset may be NULL. */
 static inline int sm_acquire(int fd, uint64_t handle, uint32_t flags,
 			     uint64_t *offset)
 {
 	struct secmem_acquire a;
-	int err = sm_acquire_at(fd, handle, flags, SECMEM_FOREVER, &a);
+	int err = sm_acquire_at(fd, handle, flags, SM_PATIENTLY, &a);
 
 	if (!err && offset)
 		*offset = a.offset;
@@ -160,7 +164,7 @@ static inline int sm_close_at(int fd, uint64_t handle, uint32_t flags,
 
 static inline int sm_close(int fd, uint64_t handle)
 {
-	return sm_close_at(fd, handle, 0, SECMEM_FOREVER);
+	return sm_close_at(fd, handle, 0, SM_PATIENTLY);
 }
 
 static inline int sm_revoke(int fd, uint64_t handle)
@@ -191,22 +195,22 @@ static inline int sm_copy(int fd, unsigned long call, uint64_t handle,
 static inline int sm_read(int fd, uint64_t handle, void *buffer,
 			  uint64_t offset, uint64_t length)
 {
-	return sm_copy(fd, SECMEM_IOC_READ, handle, 0, SECMEM_FOREVER, buffer,
+	return sm_copy(fd, SECMEM_IOC_READ, handle, 0, SM_PATIENTLY, buffer,
 		       offset, length, NULL);
 }
 
 static inline int sm_write(int fd, uint64_t handle, const void *buffer,
 			   uint64_t offset, uint64_t length)
 {
-	return sm_copy(fd, SECMEM_IOC_WRITE, handle, 0, SECMEM_FOREVER, buffer,
+	return sm_copy(fd, SECMEM_IOC_WRITE, handle, 0, SM_PATIENTLY, buffer,
 		       offset, length, NULL);
 }
 
 static inline int sm_compare(int fd, uint64_t handle, const void *buffer,
 			     uint64_t length, uint32_t *equal)
 {
-	return sm_copy(fd, SECMEM_IOC_COMPARE, handle, 0, SECMEM_FOREVER,
-		       buffer, 0, length, equal);
+	return sm_copy(fd, SECMEM_IOC_COMPARE, handle, 0, SM_PATIENTLY, buffer,
+		       0, length, equal);
 }
 
 static inline int sm_stat(int fd, uint64_t handle, struct secmem_stat *st)
