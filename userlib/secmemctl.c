@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -15,8 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "libsecmem.h"
-
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#include "secmemctl.h"
 
 /* As env(1) and util-linux exit where there is no command to speak for it. */
 #define EXIT_NOT_EXECUTABLE 126
@@ -37,10 +35,7 @@ static const struct command *running;
  * Messages
  */
 
-static void complain(const char *format, ...)
-	__attribute__((__format__(__printf__, 1, 2)));
-
-static void complain(const char *format, ...)
+void complain(const char *format, ...)
 {
 	va_list arguments;
 
@@ -51,13 +46,13 @@ static void complain(const char *format, ...)
 	va_end(arguments);
 }
 
-static int fail(const char *what, int error)
+int fail(const char *what, int error)
 {
 	complain("%s: %s", what, strerror(-error));
 	return EXIT_FAILURE;
 }
 
-static int device_fail(int error)
+int device_fail(int error)
 {
 	if (error == -ENOENT || error == -ENXIO || error == -ENODEV)
 		complain("%s: %s (is the module loaded?)", SECMEM_DEVICE,
@@ -70,7 +65,7 @@ static int device_fail(int error)
 	return EXIT_FAILURE;
 }
 
-static int usage_fail(void)
+int usage_fail(void)
 {
 	fputs("Try 'secmemctl --help' for more information.\n", stderr);
 	return EXIT_FAILURE;
@@ -83,7 +78,7 @@ static void version(void)
 	printf("secmemctl from secmem %s\n", secmem_version());
 }
 
-static int output_end(void)
+int output_end(void)
 {
 	if (fflush(stdout) || ferror(stdout)) {
 		complain("write error: %s", strerror(errno));
@@ -93,7 +88,7 @@ static int output_end(void)
 }
 
 /* What every command's options share; -1 to go on, else what to exit with. */
-static int common_option(int option)
+int common_option(int option)
 {
 	switch (option) {
 	case 'h':
@@ -108,12 +103,6 @@ static int common_option(int option)
 		return -1;
 	}
 }
-
-#define COMMON_OPTIONS                            \
-	{ "help", no_argument, NULL, 'h' },       \
-	{                                         \
-		"version", no_argument, NULL, 'V' \
-	}
 
 static int no_operands(int argc, char **argv)
 {
@@ -563,6 +552,16 @@ static const struct command commands[] = {
 		NULL,
 		NULL,
 		cat_run,
+	},
+	{
+		"demo",
+		"[options] [KEYFILE]",
+		"try to steal a key from ordinary memory and from secmem",
+		"     --color[=WHEN]  always, never or auto\n"
+		" -u, --user NAME      the user that the key's holder runs as\n",
+		"Without KEYFILE the key is random. Exits with 0 where all went as promised,\n"
+		"64 where it did but something could not be tried.\n",
+		demo_run,
 	},
 };
 
