@@ -176,7 +176,10 @@ static unsigned char *service_below(const unsigned char *address)
 	return below;
 }
 
-/* The library's own file of its vault: the one that knows the handle. */
+/*
+ * A copy of the file of the vault, which is the one that knows the handle: the
+ * library closes its own in a forked child.
+ */
 static int service_device(void)
 {
 	struct secmem_stat stat = { .size = sizeof(stat),
@@ -185,7 +188,7 @@ static int service_device(void)
 
 	for (fd = 0; fd < 64; fd++)
 		if (!ioctl(fd, SECMEM_IOC_STAT, &stat))
-			return fd;
+			return fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	service_end("finding the vault's file", ENOENT);
 	return -1;
 }
@@ -515,12 +518,10 @@ static enum loot attack_child(void)
 		return SOMETHING;
 	if (key_in_file(demo.loot))
 		return THE_KEY;
-fprintf(stderr,"st %x\n",service->status);
 	if (!WIFSIGNALED(service->status) ||
 	    WTERMSIG(service->status) != SIGSEGV)
 		return SOMETHING;
 	/* Through the file that it inherited, it was refused as well. */
-fprintf(stderr,"res %ld\n",service->result);
 	if (service->column >= SHUT && service->result != -EACCES)
 		return SOMETHING;
 	return BY_SIGSEGV;
