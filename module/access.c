@@ -59,18 +59,15 @@ static struct secmem_holder *secmem_holder_get(struct secmem_grant *grant,
 			return NULL;
 		holder->secret = secret;
 	}
+	holder->grant = grant;
 	return holder;
 }
 
-/*
- * Told by where it lies: vault->first may be gone by now, where the file of a
- * grant is released while its mm ends.
- */
-static void secmem_holder_put(struct secmem_grant *grant,
-			      struct secmem_holder *holder)
+/* Told by where it lies: at the end of a grant, vault->first may be gone. */
+static bool secmem_holder_allocated(const struct secmem_holder *holder)
 {
-	if (holder != &grant->single && holder != &holder->secret->first)
-		kfree(holder);
+	return holder != &holder->grant->single &&
+	       holder != &holder->secret->first;
 }
 
 /*
@@ -129,7 +126,6 @@ static void secmem_holder_begin(struct secmem_grant *grant,
 				struct secmem_holder *holder, bool write)
 {
 	lockdep_assert_held(&secret->lock);
-	holder->grant = grant;
 	list_add(&holder->by_secret, &secret->holders);
 	spin_lock(&grant->holders_lock);
 	list_add(&holder->by_grant, &grant->holders);
@@ -149,6 +145,7 @@ static void secmem_holder_end(struct secmem_secret *secret,
 			      struct secmem_holder *holder)
 {
 	struct secmem_grant *grant = holder->grant;
+	bool allocated = secmem_holder_allocated(holder);
 	u64 frozen;
 
 	lockdep_assert_held(&secret->lock);
@@ -161,8 +158,10 @@ static void secmem_holder_end(struct secmem_secret *secret,
 	spin_lock(&grant->holders_lock);
 	list_del(&holder->by_grant);
 	spin_unlock(&grant->holders_lock);
+	/* Off its list, the grant may be gone. */
 	secmem_count_add(accesses, -1);
-	secmem_holder_put(grant, holder);
+	if (allocated)
+		kfree(holder);
 }
 
 static enum secmem_event secmem_drop_event(struct secmem_secret *secret)
@@ -180,14 +179,9 @@ static int secmem_access_begin(struct secmem_grant *grant,
 	struct secmem_holder *holder = secmem_access_find(grant, secret);
 	int ret;
 
-	if (holder) {
-		/* The lock keeps the count from 0: a READ on top of a READ. */
-		if (secmem_word_count(atomic64_read(&holder->word)) ==
-		    SECMEM_WORD_COUNT)
-			return -EMFILE;
-		atomic64_inc(&holder->word);
-		return 0;
-	}
+	/* The lock keeps it held and unfrozen; only a full counter is left. */
+	if (holder)
+		return secmem_holder_nest(holder, generation) ? 0 : -EMFILE;
 
 	holder = secmem_holder_get(grant, secret);
 	if (!holder)
@@ -195,7 +189,8 @@ static int secmem_access_begin(struct secmem_grant *grant,
 	ret = secmem_view_insert(grant, vma, secret, write);
 	if (ret) {
 		secmem_view_zap(grant, secret);
-		secmem_holder_put(grant, holder);
+		if (secmem_holder_allocated(holder))
+			kfree(holder);
 		return ret;
 	}
 	secmem_holder_begin(grant, secret, holder, write);
