@@ -1,0 +1,122 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# guest.sh always|never: the demo's part in the VM, run by root. A line "@verify
+# KEY SIGNATURE MESSAGE|TEXT" asks the host to say TEXT and what openssl thinks.
+set -eu
+
+color=$1
+keys=/opt/keys
+message="release 1.0 of secmem"
+failed=0
+bold='' end=''
+if [ "$color" = always ]; then
+	bold=$(printf '\033[1m') end=$(printf '\033[0m')
+fi
+
+die() {
+	echo "guest: $*" >&2
+	exit 1
+}
+
+heading() {
+	echo
+	echo "$bold$1$end$2"
+}
+
+# answer NAME [TEXT]: what a service says until it has done as told.
+answer() {
+	# shellcheck disable=SC3045 # this sh is busybox
+	while read -r -t 60 line <"/tmp/$1.out"; do
+		case $line in
+		ok*)
+			said=${line#ok } # a process number, at first
+			return
+			;;
+		failed*) die "the service with $1: $line" ;;
+		signature*) echo "@verify $1 ${line#* } $message|$2" ;;
+		*) echo "  $line" ;;
+		esac
+	done
+	die "the service with $1 says nothing"
+}
+
+# service NAME: holds the key NAME as the name says, which stands nowhere else
+# from then on: its file, which is in memory here, is overwritten.
+service() {
+	chown service "$keys/$1.der"
+	chmod 400 "$keys/$1.der"
+	mkfifo "/tmp/$1.in" "/tmp/$1.out"
+	su service -s /bin/sh -c "exec signer ${1%2} $keys/$1.der" \
+		<>"/tmp/$1.in" 1<>"/tmp/$1.out" &
+	answer "$1"
+	eval "pid_$1=$said"
+	dd if=/dev/zero of="$keys/$1.der" bs=48 count=1 conv=notrunc 2>/dev/null
+}
+
+# order NAME ORDER [TEXT]
+order() {
+	echo "$2" >"/tmp/$1.in"
+	answer "$1" "${3-}"
+}
+
+# dump NAME: the host's counts, of each service's key.
+dump() {
+	echo "dump $1" >&3
+	read -r ok counts <&3
+	[ "$ok" = ok ] || die "no dump: $ok $counts"
+}
+
+# row TEXT MALLOC MPROTECT SECMEM PROMISE
+row() {
+	mark=''
+	if [ "$4" != "$5" ] || [ "$2" -lt 1 ]; then
+		mark="! promised: malloc 1 or more, secmem $5"
+		failed=1
+	fi
+	printf '  %-46s%-11s%-11s%-7s%s\n' "$1" "$2" "$3" "$4" "$mark"
+}
+
+exec 3<>/dev/virtio-ports/host
+
+heading "1. Sign." " User \"service\", not root; each key is an Ed25519 key that openssl made."
+for name in malloc mprotect secmem malloc2 mprotect2 secmem2; do
+	service "$name"
+done
+order malloc "sign $message" \
+	"malloc: read into a buffer"
+order mprotect "sign $message" \
+	"mprotect: read into libsodium's guarded memory"
+order secmem "sign $message" \
+	"secmem: read straight into an open secret"
+
+heading "2. Steal." " Each attack is carried out; THE KEY means that the thief has all of it."
+chown service "$keys/table.der"
+chmod 400 "$keys/table.der"
+secmemctl demo --color="$color" --user service "$keys/table.der" || failed=1
+echo "  secmem open: while the service holds an access; its own code can leak the key then."
+echo "  /proc/kcore: this version leaves the pages in the kernel's own map of all memory."
+
+heading "3. Close" " the key while a reader is inside."
+dump held
+# shellcheck disable=SC2086 # numbers
+set -- $counts
+held="$1 $2 $3"
+order secmem "close-held $message" "the reader, inside, signs on"
+
+heading "4. Count" " the copies of each key in all of the guest's memory, dumped by the host."
+order malloc close
+order mprotect close
+# shellcheck disable=SC2154 # by eval
+kill -9 "$pid_malloc2" "$pid_mprotect2" "$pid_secmem2"
+wait "$pid_malloc2" "$pid_mprotect2" "$pid_secmem2" 2>/dev/null || true
+dump after
+# shellcheck disable=SC2086 # numbers
+{
+	printf '  %-46s%-11s%-11s%s\n' '' malloc mprotect secmem
+	row "held, between two signatures" $held 1
+	set -- $counts
+	row "given back: free, sodium_free, secmem_close" "$1" "$2" "$3" 0
+	row "another service, killed with its key: kill -9" "$4" "$5" "$6" 0
+}
+exit "$failed"
