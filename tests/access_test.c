@@ -73,7 +73,7 @@ TEST_F(access, new_secret_is_zero)
 }
 
 /* Secrets die dirty; the pages of the next one must not show it. */
-TEST_F(access, new_secret_is_zero_where_another_was)
+TEST_F_TIMEOUT(access, new_secret_is_zero_where_another_was, SM_LOOP_TIMEOUT)
 {
 	unsigned char *bytes, zero[3 * 4096] = { 0 };
 	uint64_t handle;
@@ -1057,9 +1057,9 @@ static void *party_first_readers(void *arg)
 		EXPECT_EQ(times, (party).served); \
 	} while (0)
 
-TEST_F(access, racing_first_readers_all_see_the_bytes)
+TEST_F_TIMEOUT(access, racing_first_readers_all_see_the_bytes, SM_LOOP_TIMEOUT)
 {
-	struct party party = { .v = &self->v, .rounds = 5000 };
+	struct party party = { .v = &self->v, .rounds = 3000 };
 
 	party.handles[0] = self->handle;
 	memset(self->was, 0x42, LENGTH);
@@ -1098,7 +1098,7 @@ static void *party_release_against_acquire(void *arg)
 	return NULL;
 }
 
-TEST_F(access, last_release_against_new_acquire)
+TEST_F_TIMEOUT(access, last_release_against_new_acquire, SM_LOOP_TIMEOUT)
 {
 	struct party party = { .v = &self->v, .rounds = 10000 };
 	uint64_t offset = 0;
@@ -1158,7 +1158,8 @@ static void *party_shut_after_release(void *arg)
 	return NULL;
 }
 
-TEST_F(access, racing_faults_bring_nothing_back_after_the_last_release)
+TEST_F_TIMEOUT(access, racing_faults_bring_nothing_back_after_the_last_release,
+	       SM_LOOP_TIMEOUT)
 {
 	struct party party = { .v = &self->v, .rounds = 3000 };
 
@@ -1233,7 +1234,7 @@ static void *party_everybody(void *arg)
 	return NULL;
 }
 
-TEST_F(access, many_threads_many_secrets)
+TEST_F_TIMEOUT(access, many_threads_many_secrets, SM_LOOP_TIMEOUT)
 {
 	struct party party = { .v = &self->v, .rounds = 1500, .secrets = 8 };
 	struct secmem_info info;
@@ -1248,7 +1249,7 @@ TEST_F(access, many_threads_many_secrets)
 	EXPECT_EQ(0, info.waiters);
 }
 
-TEST_F(access, many_threads_one_secret)
+TEST_F_TIMEOUT(access, many_threads_one_secret, SM_LOOP_TIMEOUT)
 {
 	struct party party = { .v = &self->v, .rounds = 1500, .secrets = 1 };
 
@@ -1297,7 +1298,7 @@ static void *party_copying(void *arg)
 	return NULL;
 }
 
-TEST_F(access, copies_are_whole)
+TEST_F_TIMEOUT(access, copies_are_whole, SM_LOOP_TIMEOUT)
 {
 	struct party party = { .v = &self->v, .rounds = 500 };
 
@@ -1342,7 +1343,7 @@ static void *party_counting(void *arg)
 	return NULL;
 }
 
-TEST_F(access, writers_exclude_each_other)
+TEST_F_TIMEOUT(access, writers_exclude_each_other, SM_LOOP_TIMEOUT)
 {
 	struct party party = { .v = &self->v, .rounds = 1500 };
 	uint64_t n;

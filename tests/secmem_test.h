@@ -39,10 +39,13 @@
 #include "kselftest_harness.h"
 
 #define SM_PAGE ((size_t)sysconf(_SC_PAGESIZE))
+/* For loops of many rounds: a busy machine may take its time over them. */
+#define SM_LOOP_TIMEOUT 150
+
 #define SM_VIEW_LENGTH ((size_t)64 << 20)
 
 /* How long a state may keep a test waiting before the test has failed. */
-#define SM_PATIENCE_MS 10000
+#define SM_PATIENCE_MS 20000
 
 /* Time. */
 
