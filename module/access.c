@@ -311,11 +311,8 @@ int secmem_access_release(struct secmem_grant *grant,
 	if (!write && !secmem_holder_last(holder))
 		goto out;
 	secmem_holder_end(secret, holder);
-	if (write) {
-		secret->torn = 0;
-		if (!secmem_secret_intact(secret))
-			ret = -EBADMSG;
-	}
+	if (write)
+		ret = secmem_secret_mend(secret);
 	secmem_secret_step(secret, generation, secmem_drop_event(secret));
 out:
 	mutex_unlock(&secret->lock);

@@ -13,16 +13,9 @@
 
 #include "internal.h"
 
-#define SECMEM_BOUNCE_SMALL	128
-
-struct secmem_bounce {
-	void *at;
-	u32 length;
-	u8 small[SECMEM_BOUNCE_SMALL];
-};
-
 static int secmem_bounce_get(struct secmem_bounce *bounce, u32 length)
 {
+	INIT_HLIST_NODE(&bounce->by_secret);
 	bounce->length = length;
 	bounce->at = length <= sizeof(bounce->small) ?
 			     bounce->small :
@@ -48,7 +41,10 @@ static int secmem_copy_range(struct secmem_secret *secret, u64 offset,
 		       -EINVAL;
 }
 
-/* Read from a secret into a bounce buffer. */
+/*
+ * Read from a secret into a bounce buffer, which the end of the secret reaches
+ * from now on.
+ */
 static int secmem_copy_out(struct secmem_secret *secret,
 			   const struct secmem_copy *args,
 			   struct secmem_bounce *bounce)
@@ -61,11 +57,47 @@ static int secmem_copy_out(struct secmem_secret *secret,
 	if (ret)
 		return ret;
 	ret = secmem_copy_range(secret, args->offset, bounce->length);
-	if (!ret)
+	if (!ret) {
 		secmem_bytes_read(&secret->bytes, args->offset, bounce->at,
 				  bounce->length);
+		hlist_add_head(&bounce->by_secret, &secret->bounces);
+	}
 	mutex_unlock(&secret->lock);
 	return ret;
+}
+
+/* The caller has its copy, unless the secret ended meanwhile. */
+static int secmem_copy_out_end(struct secmem_secret *secret,
+			       struct secmem_bounce *bounce)
+{
+	int ret;
+
+	mutex_lock(&secret->lock);
+	ret = hlist_unhashed(&bounce->by_secret) ? -EKEYREVOKED : 0;
+	hlist_del_init(&bounce->by_secret);
+	mutex_unlock(&secret->lock);
+	return ret;
+}
+
+/**
+ * secmem_copy_revoke - wipe what READs have on its way to their callers
+ * @secret: it ends
+ *
+ * A caller's buffer may be slow for as long as the caller likes. What has not
+ * reached it by now does not: it finds zeros, and the call EKEYREVOKED.
+ *
+ * Context: The caller holds @secret's lock, which keeps the buffers, too.
+ */
+void secmem_copy_revoke(struct secmem_secret *secret)
+{
+	struct secmem_bounce *bounce;
+	struct hlist_node *next;
+
+	lockdep_assert_held(&secret->lock);
+	hlist_for_each_entry_safe(bounce, next, &secret->bounces, by_secret) {
+		memzero_explicit(bounce->at, bounce->length);
+		hlist_del_init(&bounce->by_secret);
+	}
 }
 
 /**
@@ -88,9 +120,12 @@ int secmem_copy_read(struct secmem_grant *grant, struct secmem_copy *args)
 	if (ret)
 		return ret;
 	ret = secmem_copy_out(secret, args, &bounce);
-	if (!ret && copy_to_user(u64_to_user_ptr(args->buffer), bounce.at,
+	if (!ret) {
+		if (copy_to_user(u64_to_user_ptr(args->buffer), bounce.at,
 				 bounce.length))
-		ret = -EFAULT;
+			ret = -EFAULT;
+		ret = secmem_copy_out_end(secret, &bounce) ?: ret;
+	}
 	secmem_bounce_put(&bounce);
 	return ret;
 }
@@ -139,9 +174,7 @@ int secmem_copy_write(struct secmem_grant *grant, struct secmem_copy *args)
 	if (!ret) {
 		secmem_bytes_write(&secret->bytes, args->offset, bounce.at,
 				   bounce.length);
-		secret->torn = 0;
-		if (!secmem_secret_intact(secret))
-			ret = -EBADMSG;
+		ret = secmem_secret_mend(secret);
 	}
 	mutex_unlock(&secret->lock);
 	secmem_bounce_put(&bounce);
@@ -219,6 +252,7 @@ ssize_t secmem_copy_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		ret = copy_to_iter(bounce.at, length, to);
 		if (!ret && length)
 			ret = -EFAULT;
+		ret = secmem_copy_out_end(secret, &bounce) ?: ret;
 	}
 	secmem_bounce_put(&bounce);
 	if (ret > 0)

@@ -229,14 +229,17 @@ static const struct mmu_notifier_ops secmem_mm_ops = {
 /* Bind to the current mm, unless another one was faster. */
 static int secmem_grant_bind(struct secmem_grant *grant, bool mmap_locked)
 {
-	struct mm_struct *mm = current->mm;
+	struct mm_struct *mm = current->mm, *answers = READ_ONCE(grant->mm);
 	struct mmu_notifier *notifier;
 	struct secmem_mm *bound;
 	bool mine = false;
 	int ret = 0;
 
-	if (!mm || READ_ONCE(grant->mm))
+	if (!mm)
 		return -EACCES;
+	/* Another thread of ours may have come first just now. */
+	if (answers)
+		return answers == mm ? 0 : -EACCES;
 	notifier = mmap_locked ?
 			   mmu_notifier_get_locked(&secmem_mm_ops, mm) :
 			   mmu_notifier_get(&secmem_mm_ops, mm);

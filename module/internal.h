@@ -142,6 +142,7 @@ struct secmem_secret {
 	u8 damaged:1;			/* the canary was, at the end */
 	struct secmem_bytes bytes;
 	struct list_head holders;	/* by_secret */
+	struct hlist_head bounces;	/* READs on their way out; lock */
 	struct list_head free;		/* vault->slots_lock: in the quarantine */
 	wait_queue_head_t waitq;	/* waiters and pollers; woken under lock */
 	char label[SECMEM_LABEL_SIZE];
@@ -206,6 +207,14 @@ struct secmem_call {
 	struct secmem_secret *secret;	/* CREATE: reserved, not yet published */
 	struct secmem_bytes bytes;
 	struct file *file;		/* EXPORT: not yet installed */
+};
+
+/* A kernel buffer between a secret and the caller's. */
+struct secmem_bounce {
+	struct hlist_node by_secret;	/* protected by secret->lock */
+	void *at;
+	u32 length;
+	u8 small[128];
 };
 
 struct secmem_waiter {
@@ -284,6 +293,7 @@ void secmem_secret_wait_begin(struct secmem_waiter *waiter,
 int secmem_secret_wait_end(struct secmem_waiter *waiter, s64 deadline);
 void secmem_secret_publish(struct secmem_secret *secret,
 			   const struct secmem_bytes *bytes, const char *label);
+int secmem_secret_mend(struct secmem_secret *secret);
 int secmem_secret_seal(struct secmem_secret *secret, u32 generation);
 int secmem_secret_close(struct secmem_secret *secret, u32 generation,
 			u32 flags, s64 deadline);
@@ -306,6 +316,7 @@ struct secmem_holder *secmem_access_find(struct secmem_grant *grant,
 					 struct secmem_secret *secret);
 
 /* copy.c */
+void secmem_copy_revoke(struct secmem_secret *secret);
 int secmem_copy_read(struct secmem_grant *grant, struct secmem_copy *args);
 int secmem_copy_write(struct secmem_grant *grant, struct secmem_copy *args);
 int secmem_copy_compare(struct secmem_grant *grant, struct secmem_copy *args);

@@ -6,6 +6,7 @@
  * protections none, read-only and read-write; accesses counted with atomics;
  * a close that waits for those who hold one; wiped and freed exactly once.
  */
+#include <linux/ctype.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/poll.h>
@@ -439,6 +440,19 @@ static __poll_t secmem_file_poll(struct file *file,
 	return mask;
 }
 
+/* A label is anybody's bytes: none of them speaks to a terminal. */
+static void secmem_file_show_label(struct seq_file *seq, const char *label)
+{
+	unsigned int i;
+
+	for (i = 0; i < SECMEM_LABEL_SIZE && label[i]; i++) {
+		if (isascii(label[i]) && isprint(label[i]) && label[i] != '\\')
+			seq_putc(seq, label[i]);
+		else
+			seq_printf(seq, "\\%03o", (u8)label[i]);
+	}
+}
+
 static void secmem_file_show_secret(struct seq_file *seq,
 				    struct secmem_grant *grant)
 {
@@ -447,13 +461,11 @@ static void secmem_file_show_secret(struct seq_file *seq,
 		.handle = secmem_handle_make(grant->secret->slot,
 					     grant->generation),
 	};
-	char label[SECMEM_LABEL_SIZE + 1] = {};
 
 	secmem_secret_stat(grant->secret, &stat);
-	memcpy(label, stat.label, sizeof(stat.label));
 	seq_printf(seq, "handle:\t%llu\nstate:\t%s\nlabel:\t", stat.handle,
 		   states[stat.state]);
-	seq_escape(seq, label, "\t\n\\");
+	secmem_file_show_label(seq, stat.label);
 	seq_printf(seq, "\nlength:\t%llu\nreaders:\t%u\nwriters:\t%u\nwaiters:\t%u\n",
 		   stat.length, stat.readers, stat.writers, stat.waiters);
 }

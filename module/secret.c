@@ -81,6 +81,7 @@ static void secmem_secret_finish(struct secmem_secret *secret)
 	WARN_ON_ONCE(!list_empty(&secret->holders));
 
 	secret->damaged = !secmem_secret_intact(secret);
+	secmem_copy_revoke(secret);
 	secmem_bytes_destroy(&secret->bytes);
 	secmem_count_add(wipes, 1);
 	secmem_count_add(secrets, -1);
@@ -240,6 +241,23 @@ void secmem_secret_publish(struct secmem_secret *secret,
 	WARN_ON_ONCE(secmem_secret_step(secret, secret->generation,
 					SECMEM_EVENT_CREATE));
 	mutex_unlock(&secret->lock);
+}
+
+/**
+ * secmem_secret_mend - a WRITE is complete
+ * @secret: what was written
+ *
+ * Context: The caller holds @secret's lock.
+ * Return: 0, or -EBADMSG where the canary is damaged.
+ */
+int secmem_secret_mend(struct secmem_secret *secret)
+{
+	lockdep_assert_held(&secret->lock);
+	if (secret->torn) {
+		secret->torn = 0;
+		wake_up_all(&secret->waitq);
+	}
+	return secmem_secret_intact(secret) ? 0 : -EBADMSG;
 }
 
 /**

@@ -151,6 +151,7 @@ static void secmem_secret_setup(struct secmem_secret *secret,
 	mutex_init(&secret->lock);
 	init_waitqueue_head(&secret->waitq);
 	INIT_LIST_HEAD(&secret->holders);
+	INIT_HLIST_HEAD(&secret->bounces);
 	INIT_LIST_HEAD(&secret->free);
 	secret->vault = vault;
 	secret->first.secret = secret;

@@ -239,7 +239,9 @@ struct secmem_op {
  * The caller's buffer is read before, or written after, the secret is
  * touched, so that each call is whole: never half of a concurrent WRITE, and
  * a bad buffer changes nothing (READ of a buffer that is bad from some byte on
- * may have written what lies before it). The buffer may lie inside a secret
+ * may have written what lies before it). A READ that is still writing to a slow
+ * buffer when its secret ends stops there: EKEYREVOKED, the rest is not the
+ * secret's. The buffer may lie inside a secret
  * that is open for it; inside a shut one it is EFAULT.
  *
  * READ copies length bytes at offset out, WRITE copies them in. Both need
