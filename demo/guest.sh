@@ -67,56 +67,50 @@ dump() {
 	[ "$ok" = ok ] || die "no dump: $ok $counts"
 }
 
-# row TEXT MALLOC MPROTECT SECMEM PROMISE
+# row TEXT PROMISE MALLOC MPROTECT SECMEM...: secmem's is promised; malloc's, one
+# or more, shows that counting works.
 row() {
 	mark=''
-	if [ "$4" != "$5" ] || [ "$2" -lt 1 ]; then
-		mark="! promised: malloc 1 or more, secmem $5"
+	if [ "$5" != "$2" ] || [ "$3" -lt 1 ]; then
+		mark=' !'
 		failed=1
 	fi
-	printf '  %-46s%-11s%-11s%-7s%s\n' "$1" "$2" "$3" "$4" "$mark"
+	printf '  %-52s%-12s%-12s%s\n' "$1" "$3" "$4" "$5$mark"
 }
 
 exec 3<>/dev/virtio-ports/host
 
-heading "1. Sign." " User \"service\", not root; each key is an Ed25519 key that openssl made."
+heading "1. Sign." " A service, not root, reads the Ed25519 key that openssl made for it, and signs."
 for name in malloc mprotect secmem malloc2 mprotect2 secmem2; do
 	service "$name"
 done
-order malloc "sign $message" \
-	"malloc: read into a buffer"
-order mprotect "sign $message" \
-	"mprotect: read into libsodium's guarded memory"
-order secmem "sign $message" \
-	"secmem: read straight into an open secret"
+order malloc "sign $message" "malloc:   read into a buffer"
+order mprotect "sign $message" "mprotect: read into libsodium's guarded memory"
+order secmem "sign $message" "secmem:   read into the open secret, signed there"
 
-heading "2. Steal." " Each attack is carried out; THE KEY means that the thief has all of it."
+heading "2. Steal." " Every attack is carried out, each on a service of its own. What the thief gets:"
 chown service "$keys/table.der"
 chmod 400 "$keys/table.der"
 secmemctl demo --color="$color" --user service "$keys/table.der" || failed=1
-echo "  secmem open: while the service holds an access; its own code can leak the key then."
-echo "  /proc/kcore: this version leaves the pages in the kernel's own map of all memory."
 
 heading "3. Close" " the key while a reader is inside."
 dump held
-# shellcheck disable=SC2086 # numbers
-set -- $counts
-held="$1 $2 $3"
-order secmem "close-held $message" "the reader, inside, signs on"
+held=$counts
+order secmem "close-held $message" "the reader still signs"
 
-heading "4. Count" " the copies of each key in all of the guest's memory, dumped by the host."
+heading "4. Count" " the copies of each key in a dump of all memory, taken by the host."
 order malloc close
 order mprotect close
 # shellcheck disable=SC2154 # by eval
 kill -9 "$pid_malloc2" "$pid_mprotect2" "$pid_secmem2"
 wait "$pid_malloc2" "$pid_mprotect2" "$pid_secmem2" 2>/dev/null || true
 dump after
+printf '  %-52s%-12s%-12s%s\n' '' malloc mprotect secmem
 # shellcheck disable=SC2086 # numbers
 {
-	printf '  %-46s%-11s%-11s%s\n' '' malloc mprotect secmem
-	row "held, between two signatures" $held 1
+	row "held, between two signatures" 1 $held
+	row "given back: free, sodium_free, secmem_close" 0 $counts
 	set -- $counts
-	row "given back: free, sodium_free, secmem_close" "$1" "$2" "$3" 0
-	row "another service, killed with its key: kill -9" "$4" "$5" "$6" 0
+	row "another service's, killed by kill -9" 0 "$4" "$5" "$6"
 }
 exit "$failed"

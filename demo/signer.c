@@ -229,14 +229,13 @@ static void close_held(const char *message)
 	} while (!stat.waiters);
 	if (stat.state != SECMEM_STATE_CLOSING || stat.readers != 1)
 		fail("closing: state %u, %u readers", stat.state, stat.readers);
-	printf("  another thread closes the key     it waits (state: closing; "
-	       "readers: %u; waiting: %u)\n",
-	       stat.readers, stat.waiters);
+	printf("%-52sit waits (closing; %u reader, %u waiting)\n",
+	       "another thread closes the key", stat.readers, stat.waiters);
 
 	error = secmem_acquire(secmem_key, SECMEM_READ, SECMEM_FOREVER, &other);
 	if (error != -EKEYREVOKED)
 		fail("access to a closing key: %s", strerror(-error));
-	printf("  a new access meanwhile            refused: EKEYREVOKED\n");
+	printf("%-52srefused: EKEYREVOKED\n", "a new access meanwhile");
 
 	crypto_sign_detached(signature, NULL, (const unsigned char *)message,
 			     strlen(message), access.data);
@@ -251,9 +250,8 @@ static void close_held(const char *message)
 	check("stat", secmem_stat(secmem_key, &stat, sizeof(stat)));
 	if (stat.state != SECMEM_STATE_CLOSED)
 		fail("closed: state %u", stat.state);
-	printf("  the reader lets go                close returns within %.1f ms "
-	       "(state: closed)\n",
-	       released / 1e6);
+	printf("%-52sclose returns within %.1f ms (closed)\n",
+	       "the reader lets go", released / 1e6);
 }
 
 int main(int argc, char **argv)

@@ -58,7 +58,7 @@ enum loot {
 
 static const char *const loot_texts[] = {
 	[NOT_TRIED] = "not tried",  [THE_KEY] = "THE KEY",
-	[NOTHING] = "nothing",	    [A_BYTE] = "a byte",
+	[NOTHING] = "nothing",	    [A_BYTE] = "reads on",
 	[STOPPED] = "stopped",	    [NO_FD] = "no fd",
 	[BY_SIGSEGV] = "SIGSEGV",   [BY_EFAULT] = "EFAULT",
 	[BY_EIO] = "EIO",	    [BY_EACCES] = "EACCES",
@@ -740,19 +740,19 @@ struct attack {
 };
 
 static struct attack attacks[] = {
-	{ "over-read: write(2) far past a buffer",
+	{ "bug: sends far more than its buffer",
 	  attack_over_read,
 	  0,
 	  { THE_KEY, STOPPED, STOPPED, STOPPED } },
-	{ "write(2) of the key's own address",
+	{ "bug: sends from the key's address",
 	  attack_wrong_pointer,
 	  0,
 	  { THE_KEY, BY_EFAULT, BY_EFAULT, THE_KEY } },
-	{ "another thread reads it",
+	{ "bug: another thread reads the key",
 	  attack_thread,
 	  0,
 	  { THE_KEY, BY_SIGSEGV, BY_SIGSEGV, THE_KEY } },
-	{ "one byte too far",
+	{ "bug: reads one byte too far",
 	  attack_next_byte,
 	  0,
 	  { A_BYTE, BY_SIGSEGV, BY_SIGSEGV, BY_SIGSEGV } },
@@ -764,37 +764,60 @@ static struct attack attacks[] = {
 	  attack_core,
 	  0,
 	  { THE_KEY, NOTHING, NOTHING, NOTHING } },
-	{ "a debugger (ptrace)",
+	{ "%s: a debugger (ptrace)",
 	  attack_debugger,
 	  0,
 	  { THE_KEY, THE_KEY, BY_EIO, BY_EIO } },
-	{ "/proc/PID/mem",
+	{ "%s: /proc/PID/mem",
 	  attack_proc_mem,
 	  0,
 	  { THE_KEY, THE_KEY, BY_EIO, BY_EIO } },
-	{ "a stolen fd (pidfd_getfd)",
+	{ "%s: steals the fd (pidfd_getfd)",
 	  attack_fd,
 	  0,
 	  { NO_FD, NO_FD, BY_EACCES, BY_EACCES } },
-	{ "all of RAM (/proc/kcore)",
+	{ "%s: searches RAM (/proc/kcore)",
 	  attack_kcore,
 	  1,
 	  { THE_KEY, THE_KEY, THE_KEY, THE_KEY } },
 };
 
-static void cell_print(enum loot loot, int promised)
+/* Where secmem's pages are off the kernel's direct map. */
+static void promise_no_ram(void)
 {
-	const char *color = "", *end = "";
+	struct attack *attack = &attacks[ARRAY_SIZE(attacks) - 1];
 
-	if (demo.color) {
-		color = loot == THE_KEY || loot == A_BYTE  ? "\033[31m" :
-			loot == NOT_TRIED || loot == NO_FD ? "\033[2m" :
-							     "\033[32m";
-		end = "\033[0m";
-	}
-	printf(" %s%-10s%s%s", color, loot_texts[loot], end,
-	       promised ? " " : "!");
+	attack->promised[SHUT] = NOTHING;
+	attack->promised[OPEN] = NOTHING;
+}
+
+static void cell_print(enum column column, enum loot loot, enum loot promised)
+{
+	const char *color = "\033[32m";
+	char text[32];
+
+	snprintf(text, sizeof(text), "%s%s", loot_texts[loot],
+		 loot == promised || loot == NOT_TRIED ? "" : "!");
+	if (loot == THE_KEY || loot == A_BYTE || loot == SOMETHING)
+		color = "\033[31m";
+	else if (loot == NOT_TRIED || loot == NO_FD)
+		color = "\033[2m";
+	if (demo.color)
+		printf("%s%s\033[0m", color, text);
+	else
+		printf("%s", text);
+	if (column < OPEN)
+		printf("%*s", 12 - (int)strlen(text), "");
 	fflush(stdout);
+}
+
+static void notes_print(void)
+{
+	printf("  mprotect: a locked page between guard pages, PROT_NONE while shut, as libsodium has it.\n"
+	       "  SIGSEGV: the process was killed. EFAULT, EIO, EACCES: the kernel refused.\n"
+	       "  stopped: at a guard page. open: while the service holds an access, it can leak the key.\n");
+	if (!(demo.protections & 1ULL << SECMEM_PROT_DIRECT_MAP))
+		printf("  /proc/kcore: secmem's pages stay in the kernel's own map of all RAM here.\n");
 }
 
 static int table_print(void)
@@ -803,15 +826,18 @@ static int table_print(void)
 	const struct attack *attack;
 	enum column column;
 	enum loot loot;
+	char text[64];
 	size_t i;
 	int error;
 
-	printf("%-38s %-11s %-11s %-11s %-11s\n%-38s %-11s %-11s %-11s %-11s\n",
-	       geteuid() ? "" : "The thief is root.", "malloc", "mprotect'ed",
-	       "secmem", "secmem", "", "", "PROT_NONE", "shut", "open");
+	printf("  %-40s%-12s%-12s%-12s%s\n", "", "malloc", "mprotect", "secmem",
+	       "secmem");
+	printf("  %-40s%-12s%-12s%-12s%s\n", "", "", "shut", "shut", "open");
 	for (i = 0; i < ARRAY_SIZE(attacks); i++) {
 		attack = &attacks[i];
-		printf("%-37s ", attack->text);
+		snprintf(text, sizeof(text), attack->text,
+			 geteuid() ? "user" : "root");
+		printf("  %-40s", text);
 		for (column = MALLOC; column < COLUMNS; column++) {
 			error = service_start(column, attack->inverted);
 			if (error) {
@@ -824,12 +850,11 @@ static int table_print(void)
 			not_tried += loot == NOT_TRIED;
 			wrong += loot != NOT_TRIED &&
 				 loot != attack->promised[column];
-			cell_print(loot,
-				   loot == NOT_TRIED ||
-					   loot == attack->promised[column]);
+			cell_print(column, loot, attack->promised[column]);
 		}
 		putchar('\n');
 	}
+	notes_print();
 	if (wrong)
 		complain("%u results, marked !, are not as promised", wrong);
 	if (output_end() || wrong)
@@ -926,10 +951,9 @@ int demo_run(int argc, char **argv)
 	error = secmem_grant_info(SECMEM_GRANT_DEFAULT, &info, sizeof(info));
 	if (error)
 		return device_fail(error);
+	demo.protections = info.protections;
 	if (info.protections & 1ULL << SECMEM_PROT_DIRECT_MAP)
-		attacks[ARRAY_SIZE(attacks) - 1].promised[SHUT] =
-			attacks[ARRAY_SIZE(attacks) - 1].promised[OPEN] =
-				NOTHING;
+		promise_no_ram();
 	demo.page = sysconf(_SC_PAGESIZE);
 	demo.loot = memfd_create("loot", MFD_CLOEXEC);
 	service = mmap(NULL, sizeof(*service), PROT_READ | PROT_WRITE,
