@@ -618,6 +618,33 @@ TEST_F(view, memory_mapped_over_all_of_it_is_empty)
 	EXPECT_EQ(0, sm_release(self->v.fd, self->handle));
 }
 
+/* What lies where its view was is looked at, not only that something does. */
+TEST_F(view, view_of_another_vault_at_its_place_is_not_its_own)
+{
+	unsigned char *bytes, *view = self->v.view;
+	struct sm_vault other;
+	uint64_t offset, handle;
+	int err;
+
+	ASSERT_EQ(0, munmap(view, SM_VIEW_LENGTH));
+	other.fd = sm_open();
+	ASSERT_LE(0, other.fd);
+	other.view = mmap(view, SM_VIEW_LENGTH, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_FIXED, other.fd, 0);
+	ASSERT_EQ(view, other.view);
+	ASSERT_EQ(0, at_secret(&other, LENGTH, self->seed + 1, &handle));
+
+	EXPECT_EQ(-ENXIO,
+		  sm_acquire(self->v.fd, self->handle, SECMEM_READ, &offset));
+	bytes = sm_vault_acquire(&other, handle, SECMEM_READ, &err);
+	ASSERT_EQ(0, err);
+	EXPECT_TRUE(at_is(bytes, LENGTH, self->seed + 1));
+	EXPECT_EQ(0, sm_release(other.fd, handle));
+	EXPECT_SHUT(bytes);
+	self->v.view = NULL;
+	sm_vault_close(&other);
+}
+
 /*
  * munmap takes the view's pages out with mmap_lock held for reading only, and
  * tells the module last. An ACQUIRE in between that trusts an address which it
