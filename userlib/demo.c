@@ -811,13 +811,15 @@ static void cell_print(enum column column, enum loot loot, enum loot promised)
 	fflush(stdout);
 }
 
-static void notes_print(void)
+static void notes_print(int not_tried)
 {
 	printf("  mprotect: a locked page between guard pages, PROT_NONE while shut, as libsodium has it.\n"
 	       "  SIGSEGV: the process was killed. EFAULT, EIO, EACCES: the kernel refused.\n"
 	       "  stopped: at a guard page. open: while the service holds an access, it can leak the key.\n");
 	if (!(demo.protections & 1ULL << SECMEM_PROT_DIRECT_MAP))
 		printf("  /proc/kcore: secmem's pages stay in the kernel's own map of all RAM here.\n");
+	if (not_tried)
+		printf("  not tried: needs a core_pattern that is a plain name; root, and at most 4 GiB of RAM.\n");
 }
 
 static int table_print(void)
@@ -842,6 +844,7 @@ static int table_print(void)
 			error = service_start(column, attack->inverted);
 			if (error) {
 				service_stop();
+				putchar('\n');
 				return fail("starting a service", error);
 			}
 			loot = attack->run();
@@ -854,7 +857,7 @@ static int table_print(void)
 		}
 		putchar('\n');
 	}
-	notes_print();
+	notes_print(not_tried > 0);
 	if (wrong)
 		complain("%u results, marked !, are not as promised", wrong);
 	if (output_end() || wrong)
