@@ -377,16 +377,31 @@ static __attribute__((noinline, unused)) int sm_poke(volatile void *address,
 
 /* Waiting for what somebody else does: for its trace, never for a time. */
 
+/*
+ * Looks again and again, and steps aside for longer the longer it takes: a
+ * virtual processor that spins is one that the others must wait for.
+ */
+static inline void sm_step_aside(unsigned int looks)
+{
+	struct timespec nap = { .tv_nsec = 50000 };
+
+	if (looks < 20)
+		sched_yield();
+	else
+		nanosleep(&nap, NULL);
+}
+
 #define SM_WAIT_UNTIL(condition)                             \
 	({                                                   \
 		int64_t sm_until = sm_in_ms(SM_PATIENCE_MS); \
+		unsigned int sm_looks = 0;                   \
 		int sm_late = 0;                             \
 		while (!(condition)) {                       \
 			if (sm_now() > sm_until) {           \
 				sm_late = -ETIMEDOUT;        \
 				break;                       \
 			}                                    \
-			sched_yield();                       \
+			sm_step_aside(sm_looks++);           \
 		}                                            \
 		sm_late;                                     \
 	})
