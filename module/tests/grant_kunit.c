@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Rights, and whom a grant answers. The address spaces are lent: of the
+ * process that loads the module, and of the first one.
+ */
+#include <linux/kthread.h>
+#include <linux/pid.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/task.h>
+
+#include "kunit.h"
+
+static struct mm_struct *secmem_test_mm;
+
+static int secmem_grant_suite_init(struct kunit_suite *suite)
+{
+	if (!current->mm)
+		return -EINVAL;
+	mmget(current->mm);
+	secmem_test_mm = current->mm;
+	return 0;
+}
+
+static void secmem_grant_suite_exit(struct kunit_suite *suite)
+{
+	if (secmem_test_mm)
+		mmput(secmem_test_mm);
+	secmem_test_mm = NULL;
+}
+
+/* As open does. */
+static int secmem_grant_test_init(struct kunit *test)
+{
+	struct secmem_vault *vault = secmem_kunit_vault(test);
+	struct secmem_grant *grant;
+
+	grant = secmem_grant_create(vault, NULL, 0, SECMEM_RIGHT_ALL);
+	if (!grant) {
+		secmem_vault_put(vault);
+		return -ENOMEM;
+	}
+	vault->first = grant;
+	test->priv = grant;
+	return 0;
+}
+
+static void secmem_grant_test_exit(struct kunit *test)
+{
+	if (test->priv)
+		secmem_grant_release(test->priv);
+}
+
+/* Each set of rights against each set of what is needed. */
+static void secmem_grant_rights(struct kunit *test)
+{
+	struct secmem_grant *grant = test->priv;
+	u32 rights, needed, wrong = 0;
+	int expected, ret;
+
+	kthread_use_mm(secmem_test_mm);
+	/* What is refused binds to nobody. */
+	grant->rights = SECMEM_RIGHT_READ;
+	KUNIT_EXPECT_EQ(test, secmem_grant_enter(grant, SECMEM_RIGHT_WRITE),
+			-EACCES);
+	KUNIT_EXPECT_NULL(test, grant->mm);
+	KUNIT_EXPECT_EQ(test, secmem_grant_enter(grant, 0), 0);
+	KUNIT_EXPECT_PTR_EQ(test, grant->mm, secmem_test_mm);
+
+	for (rights = 0; rights <= SECMEM_RIGHT_ALL; rights++) {
+		grant->rights = rights;
+		for (needed = 0; needed <= SECMEM_RIGHT_ALL; needed++) {
+			expected = needed & ~rights ? -EACCES : 0;
+			ret = secmem_grant_enter(grant, needed);
+			wrong += ret != expected;
+		}
+		cond_resched();
+	}
+	KUNIT_EXPECT_EQ(test, wrong, 0U);
+	kthread_unuse_mm(secmem_test_mm);
+}
+
+static void secmem_grant_answers(struct kunit *test)
+{
+	struct secmem_grant *grant = test->priv;
+	struct task_struct *task;
+	struct mm_struct *other;
+
+	/* A thread without an address space is nobody. */
+	KUNIT_EXPECT_EQ(test, secmem_grant_enter(grant, 0), -EACCES);
+	KUNIT_EXPECT_NULL(test, grant->mm);
+
+	task = get_pid_task(find_vpid(1), PIDTYPE_PID);
+	KUNIT_ASSERT_NOT_NULL(test, task);
+	other = get_task_mm(task);
+	put_task_struct(task);
+	KUNIT_ASSERT_NOT_NULL(test, other);
+
+	kthread_use_mm(secmem_test_mm);
+	KUNIT_EXPECT_EQ(test, secmem_grant_enter(grant, SECMEM_RIGHT_ALL), 0);
+	KUNIT_EXPECT_EQ(test, secmem_grant_enter(grant, SECMEM_RIGHT_ALL), 0);
+	kthread_unuse_mm(secmem_test_mm);
+	kthread_use_mm(other);
+	KUNIT_EXPECT_EQ(test, secmem_grant_enter(grant, 0), -EACCES);
+	KUNIT_EXPECT_EQ(test, secmem_grant_enter(grant, SECMEM_RIGHT_ALL),
+			-EACCES);
+	kthread_unuse_mm(other);
+	KUNIT_EXPECT_EQ(test, secmem_grant_enter(grant, 0), -EACCES);
+	KUNIT_EXPECT_PTR_EQ(test, grant->mm, secmem_test_mm);
+	mmput(other);
+}
+
+/* EXPORT's refusals, none of which makes anything. */
+static void secmem_grant_export_rights(struct kunit *test)
+{
+	struct secmem_grant *grant = test->priv;
+	struct secmem_counts before, after;
+	struct secmem_call call = {};
+	u32 rights, asked, wrong = 0;
+
+	before = secmem_kunit_counts();
+	for (rights = 0; rights <= SECMEM_RIGHT_ALL; rights++) {
+		grant->rights = rights;
+		for (asked = 1; asked <= SECMEM_RIGHT_ALL; asked++) {
+			if (!(asked & ~rights))
+				continue;
+			call.export.rights = asked;
+			wrong += secmem_grant_export(grant, &call) != -EACCES;
+		}
+		cond_resched();
+	}
+	KUNIT_EXPECT_EQ(test, wrong, 0U);
+	grant->rights = SECMEM_RIGHT_ALL;
+	call.export.rights = SECMEM_RIGHT_READ;
+	call.export.handle = 1;
+	KUNIT_EXPECT_EQ(test, secmem_grant_export(grant, &call), -ENOENT);
+	after = secmem_kunit_counts();
+	KUNIT_EXPECT_EQ(test, after.grants, before.grants);
+	KUNIT_EXPECT_NULL(test, call.file);
+}
+
+/* A grant of one secret knows that one handle. */
+static void secmem_grant_single(struct kunit *test)
+{
+	struct secmem_grant *grant = test->priv, *single;
+	struct secmem_secret *secret, *other;
+	struct secmem_call call = {};
+	u64 handle, second;
+
+	secret = secmem_kunit_secret(test, grant->vault, 1, &handle);
+	other = secmem_kunit_secret(test, grant->vault, 1, &second);
+	KUNIT_EXPECT_PTR_EQ(test, secmem_grant_find(grant, handle), secret);
+	KUNIT_EXPECT_PTR_EQ(test, secmem_grant_find(grant, second), other);
+
+	secret->keepers = 1;
+	kref_get(&grant->vault->ref);
+	single = secmem_grant_create(grant->vault, secret, secret->generation,
+				     SECMEM_RIGHT_ALL);
+	KUNIT_ASSERT_NOT_NULL(test, single);
+	KUNIT_EXPECT_PTR_EQ(test, secmem_grant_find(single, handle), secret);
+	KUNIT_EXPECT_NULL(test, secmem_grant_find(single, second));
+	KUNIT_EXPECT_NULL(test, secmem_grant_find(single, 0));
+	KUNIT_EXPECT_NULL(test, secmem_grant_find(single,
+						  handle + (1ULL << 32)));
+	/* It is no way to the vault. */
+	call.export.rights = SECMEM_RIGHT_READ;
+	KUNIT_EXPECT_EQ(test, secmem_grant_export(single, &call), -EACCES);
+
+	/* The vault's grant goes; what the other one keeps does not. */
+	secmem_grant_release(grant);
+	test->priv = NULL;
+	KUNIT_EXPECT_EQ(test, (int)other->state, (int)SECMEM_CLOSED);
+	KUNIT_EXPECT_EQ(test, (int)secret->state, (int)SECMEM_OPEN);
+	secmem_grant_release(single);
+}
+
+/* Release gives everything back, bound or not. */
+static void secmem_grant_counts(struct kunit *test)
+{
+	struct secmem_grant *grant = test->priv;
+	struct secmem_counts before, after;
+
+	kthread_use_mm(secmem_test_mm);
+	KUNIT_EXPECT_EQ(test, secmem_grant_enter(grant, 0), 0);
+	secmem_kunit_secret(test, grant->vault, PAGE_SIZE, NULL);
+	before = secmem_kunit_counts();
+	secmem_grant_release(grant);
+	test->priv = NULL;
+	kthread_unuse_mm(secmem_test_mm);
+	after = secmem_kunit_counts();
+	KUNIT_EXPECT_EQ(test, before.grants - after.grants, 1LL);
+	KUNIT_EXPECT_EQ(test, before.vaults - after.vaults, 1LL);
+	KUNIT_EXPECT_EQ(test, before.secrets - after.secrets, 1LL);
+	KUNIT_EXPECT_EQ(test, before.pages - after.pages, 1LL);
+	KUNIT_EXPECT_EQ(test, after.wipes - before.wipes, 1LL);
+}
+
+static struct kunit_case secmem_grant_cases[] = {
+	KUNIT_CASE(secmem_grant_rights),
+	KUNIT_CASE(secmem_grant_answers),
+	KUNIT_CASE(secmem_grant_export_rights),
+	KUNIT_CASE(secmem_grant_single),
+	KUNIT_CASE(secmem_grant_counts),
+	{}
+};
+
+static struct kunit_suite secmem_grant_suite = {
+	.name = "secmem_grant",
+	.suite_init = secmem_grant_suite_init,
+	.suite_exit = secmem_grant_suite_exit,
+	.init = secmem_grant_test_init,
+	.exit = secmem_grant_test_exit,
+	.test_cases = secmem_grant_cases,
+};
+
+kunit_test_suite(secmem_grant_suite);

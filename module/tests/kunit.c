@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kunit.h"
+
+struct secmem_counts secmem_kunit_counts(void)
+{
+	struct secmem_counts sum;
+
+	secmem_counts_sum(&sum);
+	return sum;
+}
+
+struct secmem_vault *secmem_kunit_vault(struct kunit *test)
+{
+	struct secmem_vault *vault = secmem_vault_create();
+
+	KUNIT_ASSERT_NOT_NULL(test, vault);
+	return vault;
+}
+
+/* Nobody keeps it any more: as the last grant's end would. */
+void secmem_kunit_vault_end(struct secmem_vault *vault)
+{
+	mutex_lock(&vault->keep_lock);
+	secmem_vault_end(vault);
+	mutex_unlock(&vault->keep_lock);
+	secmem_vault_put(vault);
+}
+
+/* As CREATE. handle may be NULL. */
+struct secmem_secret *secmem_kunit_secret(struct kunit *test,
+					  struct secmem_vault *vault,
+					  u32 length, u64 *handle)
+{
+	static const char label[SECMEM_LABEL_SIZE] = "kunit";
+	struct secmem_bytes bytes = {};
+	struct secmem_secret *secret;
+	u64 made;
+
+	secmem_bytes_layout(&bytes, length, 1);
+	secret = secmem_vault_reserve(vault, bytes.count);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(secret));
+	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, false), 0);
+	made = secmem_handle_make(secret->slot, secret->generation + 1);
+	secmem_canary_plant(&bytes, &vault->canary_key, made);
+	secmem_secret_publish(secret, &bytes, label);
+	if (handle)
+		*handle = made;
+	return secret;
+}
+
+void secmem_kunit_close(struct kunit *test, struct secmem_secret *secret)
+{
+	KUNIT_EXPECT_EQ(test, secmem_secret_close(secret, secret->generation,
+						  SECMEM_NOWAIT, 0), 0);
+	KUNIT_EXPECT_EQ(test, (int)secret->state, (int)SECMEM_CLOSED);
+}
