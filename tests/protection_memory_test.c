@@ -221,8 +221,13 @@ TEST_F(view, guard_page_stands_on_each_side)
 					  100,	65536, 4096, 20480 };
 	unsigned char *bytes[ARRAY_SIZE(lengths)];
 	uint64_t handles[ARRAY_SIZE(lengths)];
+	unsigned char *end;
 	int err;
 
+	/* The first place of all is among them. */
+	sm_vault_close(&self->v);
+	ASSERT_EQ(0, sm_vault_open(&self->v));
+	end = self->v.view + SM_VIEW_LENGTH;
 	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
 		ASSERT_EQ(0, sm_create(self->v.fd, lengths[i], &handles[i]));
 		bytes[i] = sm_vault_acquire(&self->v, handles[i], SECMEM_WRITE,
@@ -238,6 +243,9 @@ TEST_F(view, guard_page_stands_on_each_side)
 		EXPECT_EQ(0, sm_poke(first, *first));
 		EXPECT_EQ(0, sm_poke(bytes[i], 1));
 		EXPECT_EQ(0, sm_poke(last, 2));
+		/* They are the view's own, not what happens to lie beside it. */
+		EXPECT_LE(self->v.view, first - SM_PAGE);
+		EXPECT_GE(end, last + 1 + SM_PAGE);
 		EXPECT_EQ(SIGSEGV, sm_touch(first - 1, NULL));
 		EXPECT_EQ(SIGSEGV, sm_poke(first - SM_PAGE, 0));
 		EXPECT_EQ(SIGSEGV, sm_touch(last + 1, NULL));
