@@ -4,7 +4,8 @@
  * fails cleanly, leaves nothing behind, and works when it is made again. Needs
  * a kernel with fault injection; tests/vm/init looks for leaks afterwards.
  */
-#include <sys/sysmacros.h>
+#include <linux/capability.h>
+#include <sys/resource.h>
 
 #include "secmem_test.h"
 
@@ -130,6 +131,29 @@ struct nth_case {
 	bool survives; /* whatever n fails */
 };
 
+/* How many bytes may be locked; -1: any number, as root may. */
+static int limit_lock(long bytes)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct rlimit limit = { bytes, RLIM_INFINITY };
+	struct __user_cap_data_struct data[2];
+
+	if (bytes < 0)
+		limit.rlim_cur = RLIM_INFINITY;
+	if (syscall(SYS_capget, &header, data))
+		return -errno;
+	if (bytes < 0)
+		data[0].effective |= 1U << CAP_IPC_LOCK;
+	else
+		data[0].effective &= ~(1U << CAP_IPC_LOCK);
+	if (syscall(SYS_capset, &header, data) ||
+	    setrlimit(RLIMIT_MEMLOCK, &limit))
+		return -errno;
+	return 0;
+}
+
 static void place_init(struct place *p, int observer, unsigned char *buffer)
 {
 	memset(p, 0, sizeof(*p));
@@ -155,6 +179,8 @@ static void place_end(struct place *p)
 		close(p->other);
 	if (p->fd >= 0)
 		close(p->fd);
+	if (limit_lock(-1))
+		abort();
 }
 
 static int prepare_nothing(struct place *p)
@@ -185,6 +211,14 @@ static int prepare_secret(struct place *p)
 	int err = prepare_file(p);
 
 	return err ? err : sm_create(p->fd, BUFFER_LENGTH, &p->handle);
+}
+
+/* With room for the pages of CREATE once, so that a failed one must pay back. */
+static int prepare_limit(struct place *p)
+{
+	int err = prepare_bound(p);
+
+	return err ? err : limit_lock(6 * SM_PAGE);
 }
 
 /* Until the table of slots must grow with the next one. */
@@ -413,6 +447,8 @@ static const struct nth_case nth_cases[] = {
 	{ "CREATE", prepare_file, call_create, true, false },
 	{ "CREATE, bound", prepare_bound, call_create, true, false },
 	{ "CREATE of 6 pages", prepare_bound, call_create_pages, true, false },
+	{ "CREATE up to the limit", prepare_limit, call_create_pages, true,
+	  false },
 	{ "CREATE in a full table", prepare_full_table, call_create, true,
 	  false },
 	{ "ACQUIRE for READ", prepare_view, call_acquire_read, true, false },
