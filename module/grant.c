@@ -132,7 +132,7 @@ void secmem_grant_attach(struct secmem_grant *grant, struct file *file)
 	file->private_data = grant;
 }
 
-/* Forget the mm. Whoever took the grant off its list does this, once. */
+/* Forget the mm. Once: whoever took the grant off its list sees to it. */
 static void secmem_grant_unbind(struct secmem_grant *grant)
 {
 	struct secmem_mm *bound = grant->bound;
@@ -142,6 +142,41 @@ static void secmem_grant_unbind(struct secmem_grant *grant)
 	WRITE_ONCE(grant->mm, NULL);
 	spin_unlock(&secmem_bind_lock);
 	mmu_notifier_put(&bound->notifier);
+}
+
+/**
+ * secmem_grant_view_gone - the last VMA of a grant's view is closed
+ * @grant: the grant
+ *
+ * Where its mm has ended, that was what still tied the grant to it: nobody
+ * else may have the grant while the old view stands.
+ *
+ * Context: Process context; mmap_lock may be held.
+ */
+void secmem_grant_view_gone(struct secmem_grant *grant)
+{
+	bool leaving;
+
+	spin_lock(&secmem_bind_lock);
+	leaving = grant->leaving;
+	grant->leaving = false;
+	spin_unlock(&secmem_bind_lock);
+	if (leaving)
+		secmem_grant_unbind(grant);
+}
+
+/* Its mm has ended; exit_mmap() closes what views there are after us. */
+static void secmem_grant_leave(struct secmem_grant *grant)
+{
+	bool viewed = atomic_read(&grant->views);
+
+	if (viewed) {
+		spin_lock(&secmem_bind_lock);
+		grant->leaving = true;
+		spin_unlock(&secmem_bind_lock);
+	} else {
+		secmem_grant_unbind(grant);
+	}
 }
 
 /**
@@ -199,7 +234,7 @@ static void secmem_mm_release(struct mmu_notifier *notifier,
 		secmem_access_end(grant);
 		secmem_grant_unkeep(grant);
 		/* Last: until then nobody else can bind it. */
-		secmem_grant_unbind(grant);
+		secmem_grant_leave(grant);
 		secmem_grant_put(grant);
 	}
 }

@@ -183,6 +183,9 @@ struct secmem_grant {
 					 */
 	struct secmem_mm *bound;	/* goes with mm */
 	struct list_head by_mm;		/* protected by secmem_bind_lock */
+	bool leaving;			/* mm has ended, the view stands yet:
+					 * secmem_bind_lock
+					 */
 	bool keeps;			/* counts in vault->keepers; keep_lock */
 	spinlock_t holders_lock;	/* holders */
 	struct list_head holders;	/* by_grant; holders_lock */
@@ -274,6 +277,7 @@ struct secmem_grant *secmem_grant_create(struct secmem_vault *vault,
 					 struct secmem_secret *secret,
 					 u32 generation, u32 rights);
 void secmem_grant_attach(struct secmem_grant *grant, struct file *file);
+void secmem_grant_view_gone(struct secmem_grant *grant);
 void secmem_grant_release(struct secmem_grant *grant);
 int secmem_grant_enter(struct secmem_grant *grant, u32 rights);
 int secmem_grant_enter_locked(struct secmem_grant *grant, u32 rights);

@@ -205,7 +205,8 @@ static void secmem_view_close(struct vm_area_struct *vma)
 {
 	struct secmem_grant *grant = vma->vm_private_data;
 
-	atomic_dec(&grant->views);
+	if (atomic_dec_and_test(&grant->views))
+		secmem_grant_view_gone(grant);
 }
 
 static int secmem_view_split(struct vm_area_struct *vma, unsigned long addr)
