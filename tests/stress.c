@@ -11,6 +11,8 @@
  * violation. It lies in memory that all processes share and that survives
  * them.
  *
+ * VM: --timeout 1800
+ *
  * With -k it goes on until so many processes were killed by SIGKILL. Else
  * about every 400th operation kills one, and each outcome that the table below
  * marks must have occurred, if there were operations enough.
@@ -177,7 +179,7 @@ static const struct {
 			    B(NOTHING) },
 	[OP_REMAP] = { "map again", 20, B(OK), B(EACCES) | B(NOTHING) },
 	[OP_SIGNAL] = { "signal", 30, B(OK), B(NOTHING) },
-	[OP_FORK] = { "fork", 3, B(OK), 0 },
+	[OP_FORK] = { "fork", 3, B(OK), B(NOTHING) },
 	[OP_EXIT] = { "exit", 1, B(OK), 0 },
 	[OP_EXEC] = { "exec", 1, B(OK), B(NOTHING) },
 };
@@ -1285,16 +1287,16 @@ static int do_drop(void)
 static int do_abandon(void)
 {
 	uint32_t mode = chance(2) ? SECMEM_READ : SECMEM_WRITE;
-	struct entry *entry = entry_swap(chance(ENTRIES), NULL);
+	struct entry *entry = entry_get(true);
 	unsigned char *bytes;
 	int err;
 
 	if (!entry)
 		return RES_NOTHING;
+	entry_forget(entry);
 	/* Alone with it: nobody finds it any more, here or elsewhere. */
-	if (entry->grant == process.own || entry->grant->shared ||
-	    atomic_load(&entry->uses) > 1) {
-		entry_retire(entry);
+	if (entry->grant->shared || atomic_load(&entry->uses) > 1) {
+		entry_put(entry);
 		return RES_NOTHING;
 	}
 	if (mode == SECMEM_WRITE)
@@ -1666,7 +1668,7 @@ static void kill_one(void)
 			rarest = op;
 	if (supervisor_chance(3) == 0)
 		rarest = 1 + supervisor_chance(OPS - 1);
-	for (rounds = 0; rounds < 20000 && hit < 0; rounds++)
+	for (rounds = 0; rounds < 5000 && hit < 0; rounds++)
 		for (i = 0; i < shared->processes && hit < 0; i++)
 			for (t = 0; t < shared->threads; t++)
 				if (shared->threads_shown[i][t].op == rarest)
