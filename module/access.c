@@ -14,16 +14,21 @@ static bool secmem_holder_held(const struct secmem_holder *holder)
 	return secmem_word_count(atomic64_read(&holder->word));
 }
 
-/* The record that needs no search, where there is one. */
+/*
+ * The record of a grant's accesses to a secret, held or not; NULL if it was
+ * never needed. A grant of one secret has it inside, the first grant of a vault
+ * has it inside each secret, and others keep theirs by slot until they go: so
+ * strangers who hold the secret cost nobody a search.
+ */
 static struct secmem_holder *secmem_holder_own(struct secmem_grant *grant,
 					       struct secmem_secret *secret)
 {
 	if (grant->secret)
 		return &grant->single;
-	/* Pairs with nothing: only the first grant itself compares equal. */
+	/* Only the first grant itself, while it lives, compares equal. */
 	if (READ_ONCE(grant->vault->first) == grant)
 		return &secret->first;
-	return NULL;
+	return xa_load(&grant->records, secret->slot);
 }
 
 /**
@@ -40,12 +45,7 @@ struct secmem_holder *secmem_access_find(struct secmem_grant *grant,
 	struct secmem_holder *holder = secmem_holder_own(grant, secret);
 
 	lockdep_assert_held(&secret->lock);
-	if (holder)
-		return secmem_holder_held(holder) ? holder : NULL;
-	list_for_each_entry(holder, &secret->holders, by_secret)
-		if (holder->grant == grant)
-			return holder;
-	return NULL;
+	return holder && secmem_holder_held(holder) ? holder : NULL;
 }
 
 static struct secmem_holder *secmem_holder_get(struct secmem_grant *grant,
@@ -53,21 +53,36 @@ static struct secmem_holder *secmem_holder_get(struct secmem_grant *grant,
 {
 	struct secmem_holder *holder = secmem_holder_own(grant, secret);
 
+	lockdep_assert_held(&secret->lock);
 	if (!holder) {
 		holder = kzalloc(sizeof(*holder), GFP_KERNEL_ACCOUNT);
 		if (!holder)
 			return NULL;
 		holder->secret = secret;
+		if (xa_is_err(xa_store(&grant->records, secret->slot, holder,
+				       GFP_KERNEL))) {
+			kfree(holder);
+			return NULL;
+		}
 	}
 	holder->grant = grant;
 	return holder;
 }
 
-/* Told by where it lies: at the end of a grant, vault->first may be gone. */
-static bool secmem_holder_allocated(const struct secmem_holder *holder)
+/**
+ * secmem_access_forget - free the records of a grant
+ * @grant: it is going, and holds nothing
+ *
+ * Context: Process context.
+ */
+void secmem_access_forget(struct secmem_grant *grant)
 {
-	return holder != &holder->grant->single &&
-	       holder != &holder->secret->first;
+	struct secmem_holder *holder;
+	unsigned long slot;
+
+	xa_for_each(&grant->records, slot, holder)
+		kfree(holder);
+	xa_destroy(&grant->records);
 }
 
 /*
@@ -145,7 +160,6 @@ static void secmem_holder_end(struct secmem_secret *secret,
 			      struct secmem_holder *holder)
 {
 	struct secmem_grant *grant = holder->grant;
-	bool allocated = secmem_holder_allocated(holder);
 	u64 frozen;
 
 	lockdep_assert_held(&secret->lock);
@@ -158,10 +172,8 @@ static void secmem_holder_end(struct secmem_secret *secret,
 	spin_lock(&grant->holders_lock);
 	list_del(&holder->by_grant);
 	spin_unlock(&grant->holders_lock);
-	/* Off its list, the grant may be gone. */
+	/* Off its list, the grant may be gone, and with it the record. */
 	secmem_count_add(accesses, -1);
-	if (allocated)
-		kfree(holder);
 }
 
 static enum secmem_event secmem_drop_event(struct secmem_secret *secret)
@@ -189,8 +201,6 @@ static int secmem_access_begin(struct secmem_grant *grant,
 	ret = secmem_view_insert(grant, vma, secret, write);
 	if (ret) {
 		secmem_view_zap(grant, secret);
-		if (secmem_holder_allocated(holder))
-			kfree(holder);
 		return ret;
 	}
 	secmem_holder_begin(grant, secret, holder, write);

@@ -22,6 +22,7 @@ static void secmem_grant_free(struct kref *ref)
 	struct secmem_grant *grant = container_of(ref, struct secmem_grant,
 						  ref);
 
+	secmem_access_forget(grant);
 	secmem_vault_put(grant->vault);
 	kfree(grant);
 	secmem_count_add(grants, -1);
@@ -103,6 +104,7 @@ struct secmem_grant *secmem_grant_create(struct secmem_vault *vault,
 	spin_lock_init(&grant->holders_lock);
 	grant->single.secret = secret;
 	atomic64_set(&grant->single.word, secmem_word_empty(generation));
+	xa_init_flags(&grant->records, XA_FLAGS_ACCOUNT);
 	atomic_set(&grant->views, 0);
 	address_space_init_once(&grant->mapping);
 	secmem_compat_mapping_init(&grant->mapping);

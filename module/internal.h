@@ -89,7 +89,7 @@ enum secmem_event {
  */
 struct secmem_holder {
 	atomic64_t word;
-	struct secmem_grant *grant;	/* constant while the count is not 0 */
+	struct secmem_grant *grant;	/* constant once it was held */
 	struct secmem_secret *secret;	/* constant after setup */
 	struct list_head by_secret;	/* protected by secret->lock */
 	struct list_head by_grant;	/* protected by grant->holders_lock */
@@ -190,6 +190,9 @@ struct secmem_grant {
 	spinlock_t holders_lock;	/* holders */
 	struct list_head holders;	/* by_grant; holders_lock */
 	struct secmem_holder single;	/* of secret, if that is set */
+	struct xarray records;		/* slot -> holder, of a further grant
+					 * of all; stored under secret->lock
+					 */
 	atomic_t views;			/* VMAs; two while mremap is refused */
 	unsigned long view_start;	/* a hint: where to look for the VMA */
 	struct address_space mapping;	/* of the view alone */
@@ -316,6 +319,7 @@ int secmem_access_release(struct secmem_grant *grant,
 void secmem_access_freeze(struct secmem_secret *secret);
 void secmem_access_revoke(struct secmem_secret *secret);
 void secmem_access_end(struct secmem_grant *grant);
+void secmem_access_forget(struct secmem_grant *grant);
 struct secmem_holder *secmem_access_find(struct secmem_grant *grant,
 					 struct secmem_secret *secret);
 
