@@ -105,8 +105,14 @@ static int victim_run(void *arg)
 	if (victim_prepare(t))
 		return 1;
 	sm_event_set(t->ready);
-	/* Without patience: the parent's end is this one's too. */
-	while (!sm_event_wait(t->check)) {
+	/* For as long as the parent lives, whose end is this one's too. */
+	for (;;) {
+		int err = sm_event_wait(t->check);
+
+		if (err == -ETIMEDOUT)
+			continue;
+		if (err)
+			break;
 		t->intact = victim_intact(t);
 		sm_event_set(t->checked);
 	}
