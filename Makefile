@@ -5,6 +5,7 @@
 KDIR ?= /lib/modules/$(shell uname -r)/build
 prefix ?= /usr/local
 DESTDIR ?=
+MAKEFLAGS += --no-print-directory
 
 help:
 	@echo 'Set up, built and run in a VM; needs Debian 12 and root:'
