@@ -416,7 +416,8 @@ u64 secmem_secret_protections(const struct secmem_bytes *bytes)
 
 	if (secmem_bytes_tail(bytes))
 		mask &= ~BIT_ULL(SECMEM_PROT_OVERRUN);
-	if (bytes->offset < SECMEM_CANARY_MIN)
+	if (bytes->offset < SECMEM_CANARY_MIN &&
+	    secmem_bytes_tail(bytes) < SECMEM_CANARY_MIN)
 		mask &= ~BIT_ULL(SECMEM_PROT_CANARY);
 	return mask;
 }
