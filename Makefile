@@ -11,6 +11,7 @@ help:
 	@echo 'Set up, built and run in a VM; needs Debian 12 and root:'
 	@echo '  demo         watch it keep a signing key'
 	@echo '  check        everything that a change must pass'
+	@echo '  check-long   that, and hours of random operations and deaths'
 	@echo '  mutants      break each guard in turn; a named test must notice'
 	@echo '  style        the checks of style alone'
 	@echo '  setup        only install what these need'
@@ -50,6 +51,9 @@ demo: setup
 check:
 	@scripts/check
 
+check-long: check
+	@tests/long
+
 style: setup
 	@scripts/style
 
@@ -63,4 +67,4 @@ clean:
 	if [ -d $(KDIR) ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) clean; fi
 
 .PHONY: help modules userlib install install-module install-userlib setup \
-	demo check style mutants clean
+	demo check check-long style mutants clean
