@@ -33,6 +33,7 @@ install: install-module install-userlib
 install-module: modules
 	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(DESTDIR) \
 		modules_install
+	[ "$(DESTDIR)" ] || depmod
 	install -D -m 644 scripts/60-secmem.rules \
 		$(DESTDIR)/lib/udev/rules.d/60-secmem.rules
 	install -D -m 644 scripts/secmem.conf \
