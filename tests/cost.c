@@ -152,9 +152,9 @@ static int bail(const char *what, int err)
 int main(void)
 {
 	struct user users[] = {
-		{ .name = "the vault's first file" },
-		{ .name = "a grant of the secret" },
-		{ .name = "a grant of the vault" },
+		{ .name = "first_file" },
+		{ .name = "grant_of_the_secret" },
+		{ .name = "grant_of_the_vault" },
 	};
 	struct strangers s = { .ready = sm_event(), .go = sm_event() };
 	struct rlimit limit = { 2 * STRANGERS, 2 * STRANGERS };
@@ -213,7 +213,7 @@ int main(void)
 
 	for (i = 0; i < ARRAY_SIZE(users); i++) {
 		err = !report(&users[i]);
-		printf("%sok %u %s pays nothing for strangers\n",
+		printf("%sok %u cost.%s_pays_nothing_for_strangers\n",
 		       err ? "not " : "", i + 1, users[i].name);
 		bad += err;
 	}

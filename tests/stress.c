@@ -1967,13 +1967,15 @@ int main(int argc, char **argv)
 	       after.accesses, after.waiters, after.wipes - before.wipes,
 	       after.violations - before.violations);
 	report();
-	ok(1, !shared->complaints && !strange(), "no violation of the model");
-	ok(2, back, "nothing is left");
+	ok(1, !shared->complaints && !strange(),
+	   "stress.model_is_never_violated");
+	ok(2, back, "stress.nothing_is_left");
 	enough = shared->operations >= ENOUGH && !shared->kills_target;
 	lost = enough ? missing(kills) : 0;
 	if (enough)
-		ok(3, !lost, "every outcome occurred");
+		ok(3, !lost, "stress.every_outcome_occurs");
 	else
-		printf("ok 3 # SKIP too few operations for every outcome\n");
+		printf("ok 3 stress.every_outcome_occurs # SKIP too few "
+		       "operations\n");
 	return shared->complaints || strange() || !back || lost;
 }
