@@ -95,13 +95,12 @@ static int secmem_ioctl_create(struct secmem_grant *grant,
 			       struct secmem_call *call)
 {
 	struct secmem_create *args = &call->create;
+	u32 align = args->align ?: 1;
 	u64 handle;
 	int ret;
 
-	if (!args->align)
-		args->align = 1;
 	if (!args->length || args->length > SECMEM_LENGTH_MAX ||
-	    args->align > SECMEM_ALIGN_MAX || !is_power_of_2(args->align) ||
+	    align > SECMEM_ALIGN_MAX || !is_power_of_2(align) ||
 	    args->reserved || (args->flags & ~SECMEM_CREATE_RANDOM) ||
 	    args->require >> SECMEM_PROT_COUNT)
 		return -EINVAL;
@@ -109,7 +108,7 @@ static int secmem_ioctl_create(struct secmem_grant *grant,
 	if (ret)
 		return ret;
 
-	secmem_bytes_layout(&call->bytes, args->length, args->align);
+	secmem_bytes_layout(&call->bytes, args->length, align);
 	args->protections = secmem_secret_protections(&call->bytes);
 	if (args->require & ~args->protections)
 		return -EOPNOTSUPP;
@@ -370,7 +369,7 @@ static long secmem_file_ioctl(struct file *file, unsigned int cmd,
 		return -EFAULT;
 	if (size < ioctl->size)
 		return -EINVAL;
-	if (size > PAGE_SIZE)
+	if (size > SECMEM_STRUCT_MAX)
 		return -E2BIG;
 	ret = copy_struct_from_user(&call, ioctl->size, user, size);
 	if (ret)

@@ -13,10 +13,10 @@
  * Every call takes a pointer to a struct whose first field is its size in
  * bytes, as the caller's header has it. A struct smaller than the first
  * version is EINVAL. A larger one is E2BIG unless what this kernel does not
- * know is zero. Unknown flags and non-zero reserved fields are EINVAL. Unless
- * a call says otherwise, a call that fails has changed nothing. Results are
- * written back into the caller's struct. Layouts are the same for 32-bit and
- * 64-bit callers.
+ * know is zero; one beyond SECMEM_STRUCT_MAX is E2BIG in any case. Unknown
+ * flags and non-zero reserved fields are EINVAL. Unless a call says otherwise,
+ * a call that fails has changed nothing. Results are written back into the
+ * caller's struct. Layouts are the same for 32-bit and 64-bit callers.
  *
  * Lengths and offsets are bytes. A deadline is absolute CLOCK_MONOTONIC
  * nanoseconds, or SECMEM_FOREVER; one in the past makes a call that would
@@ -71,6 +71,7 @@
 #define SECMEM_LENGTH_MAX	(1U << 20)	/* bytes in one secret */
 #define SECMEM_ALIGN_MAX	4096U
 #define SECMEM_LABEL_SIZE	32
+#define SECMEM_STRUCT_MAX	4096U		/* bytes in an argument */
 
 /* The handle that names no secret. */
 #define SECMEM_HANDLE_NONE	0
@@ -250,7 +251,7 @@ struct secmem_op {
  *
  * COMPARE compares the whole secret with length bytes of buffer, in a time
  * that depends on the lengths alone, and says so in equal (1 or 0); another
- * length is unequal. offset is 0. Needs COMPARE, not READ.
+ * length, up to SECMEM_LENGTH_MAX, is unequal. offset is 0. Needs COMPARE, not READ.
  *
  * Errors: EACCES, EAGAIN, EFAULT, EINTR, EINVAL, EKEYREVOKED, ENOENT, ENOMEM,
  * EOWNERDEAD (READ, COMPARE), EPERM (WRITE), ETIMEDOUT.
