@@ -7,5 +7,5 @@
 
 void dump_mm(const struct mm_struct *mm)
 {
-	pr_emerg("mm %px users %d\n", mm, atomic_read(&mm->mm_users));
+	pr_emerg("mm %p users %d\n", mm, atomic_read(&mm->mm_users));
 }
