@@ -12,6 +12,7 @@
  *	2	the same, with places that are used again, but a view that stays
  *	3	two of them, and a process with an exported grant of the secret
  *	4	one of them, and two with an exported grant of the whole vault
+ *	5	two processes like that, both killed, with and without their views
  *
  * Each -DMUTANT_... takes one guard away; spin must then find a way to break
  * a promise.
@@ -27,7 +28,7 @@
 #else
 #define GRANTS 2
 #endif
-#define USERS 3
+#define USERS (WORLD == 5 -> 2 : 3)
 #if WORLD == 1
 #define GENERATIONS 1
 #else
@@ -71,7 +72,7 @@ hidden byte row_verdict[50];
 bit lock;
 byte state, generation;
 byte holders;				/* who is on the list: 1 << grant */
-byte queue[USERS];			/* who sleeps: generation << 4 | event */
+byte queue[3];				/* who sleeps: generation << 4 | event */
 byte keepers;				/* grants of it alone */
 bit place_free;				/* on the vault's free list */
 
@@ -952,10 +953,16 @@ init {
 		keeps = 3;
 		vault_keepers = 2;
 		threads[0] = 1;
+#if WORLD == 5
+		threads[1] = 1;
+		run user(0, 0, MAY_UNMAP | MAY_REVOKE | MAY_DIE);
+		run user(1, 1, MAY_UNMAP | MAY_WRITE | MAY_CLOSE | MAY_DIE);
+#else
 		threads[1] = 2;
 		run user(0, 0, MAY_CREATE | MAY_REVOKE);
 		run user(1, 1, MAY_WRITE | MAY_TOUCH | MAY_DIE);
 		run user(2, 1, MAY_CLOSE);
+#endif
 #endif
 		run mm_end(1);
 		run file_end(1);
