@@ -114,10 +114,13 @@ byte wiped;				/* 1 << generation */
 byte ended;
 
 #define BIT(g) (1 << (g))
-#define own(g) ((g) == 0 && !first_gone || (g) == 1 && SINGLE)
+/*
+ * secmem_holder_own(). A further grant of the vault has its record from its
+ * first access on; before, the word that it would have holds nothing either.
+ */
+#define own(g) ((g) != 0 || !first_gone)
 /* secmem_access_find() */
-#define holds(g) (own(g) && word_count(word[g]) || \
-		  !own(g) && (holders & BIT(g)))
+#define holds(g) (own(g) && word_count(word[g]))
 #define HELD(g, h) held[(g) * 3 + (h)]
 
 /* hidden, because it is used within one step alone */
@@ -247,7 +250,7 @@ inline holder_end(g, forced)
 	};
 #ifdef MUTANT_GRANT_AFTER_UNLINK
 	assert(references[g]);
-	assert(own(g) == (g == 0 || SINGLE));
+	assert(own(g));
 #endif
 }
 
