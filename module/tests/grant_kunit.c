@@ -18,7 +18,7 @@ static int secmem_grant_suite_init(struct kunit_suite *suite)
 		return -EINVAL;
 	mmget(current->mm);
 	secmem_test_mm = current->mm;
-	return 0;
+	return secmem_kunit_suite_init(suite);
 }
 
 static void secmem_grant_suite_exit(struct kunit_suite *suite)
@@ -26,6 +26,7 @@ static void secmem_grant_suite_exit(struct kunit_suite *suite)
 	if (secmem_test_mm)
 		mmput(secmem_test_mm);
 	secmem_test_mm = NULL;
+	secmem_kunit_suite_exit(suite);
 }
 
 /* As open does. */

@@ -1,5 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/module.h>
+
 #include "kunit.h"
+
+/* Suites run before the module's own init on some kernels, behind it on others. */
+int secmem_kunit_suite_init(struct kunit_suite *suite)
+{
+	return THIS_MODULE->state == MODULE_STATE_LIVE ? 0 :
+							 secmem_vault_setup();
+}
+
+void secmem_kunit_suite_exit(struct kunit_suite *suite)
+{
+	if (THIS_MODULE->state != MODULE_STATE_LIVE)
+		secmem_vault_teardown();
+}
 
 struct secmem_counts secmem_kunit_counts(void)
 {

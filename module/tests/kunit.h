@@ -9,6 +9,8 @@
 
 #include "../internal.h"
 
+int secmem_kunit_suite_init(struct kunit_suite *suite);
+void secmem_kunit_suite_exit(struct kunit_suite *suite);
 struct secmem_counts secmem_kunit_counts(void);
 struct secmem_vault *secmem_kunit_vault(struct kunit *test);
 void secmem_kunit_vault_end(struct secmem_vault *vault);

@@ -616,6 +616,8 @@ static struct kunit_case secmem_lifecycle_cases[] = {
 
 static struct kunit_suite secmem_lifecycle_suite = {
 	.name = "secmem_lifecycle",
+	.suite_init = secmem_kunit_suite_init,
+	.suite_exit = secmem_kunit_suite_exit,
 	.init = secmem_lifecycle_test_init,
 	.exit = secmem_lifecycle_test_exit,
 	.test_cases = secmem_lifecycle_cases,

@@ -17,28 +17,31 @@ static u8 *secmem_test_at(const struct secmem_bytes *bytes, u32 at)
 	       offset_in_page(at);
 }
 
-static void secmem_pages_layout_one(struct kunit *test, u32 length, u32 align)
+static bool secmem_pages_layout_good(u32 length, u32 align)
 {
 	struct secmem_bytes bytes = {};
+	bool overrun, canary;
 	u32 tail, size;
 	u64 mask;
 
 	secmem_bytes_layout(&bytes, length, align);
 	size = bytes.count * PAGE_SIZE;
 	tail = size - bytes.offset - length;
-	KUNIT_EXPECT_EQ(test, bytes.length, length);
-	KUNIT_EXPECT_GE(test, size, length + bytes.offset);
-	KUNIT_EXPECT_LT(test, size - length, (u32)PAGE_SIZE);
-	KUNIT_EXPECT_EQ(test, bytes.offset % align, 0U);
-	KUNIT_EXPECT_LT(test, tail, align);
-	KUNIT_EXPECT_EQ(test, secmem_bytes_tail(&bytes), tail);
-	if (!(length % align))
-		KUNIT_EXPECT_EQ(test, tail, 0U);
 	mask = secmem_secret_protections(&bytes);
-	KUNIT_EXPECT_EQ(test, !!(mask & BIT_ULL(SECMEM_PROT_OVERRUN)), !tail);
-	KUNIT_EXPECT_EQ(test, !!(mask & BIT_ULL(SECMEM_PROT_CANARY)),
-			bytes.offset >= 8);
-	KUNIT_EXPECT_EQ(test, mask & ~secmem_protections(), 0ULL);
+	overrun = mask & BIT_ULL(SECMEM_PROT_OVERRUN);
+	canary = mask & BIT_ULL(SECMEM_PROT_CANARY);
+	return bytes.length == length && size >= length + bytes.offset &&
+	       size - length < PAGE_SIZE && !(bytes.offset % align) &&
+	       tail < align && tail == secmem_bytes_tail(&bytes) &&
+	       (tail == 0 || length % align) && overrun == !tail &&
+	       canary == (bytes.offset >= 8 || tail >= 8) &&
+	       !(mask & ~secmem_protections());
+}
+
+static void secmem_pages_layout_one(struct kunit *test, u32 length, u32 align)
+{
+	if (!secmem_pages_layout_good(length, align))
+		KUNIT_FAIL(test, "length %u, align %u", length, align);
 }
 
 static void secmem_pages_layout(struct kunit *test)
@@ -52,6 +55,7 @@ static void secmem_pages_layout(struct kunit *test)
 		     length <= SECMEM_LENGTH_MAX; length += 17)
 			secmem_pages_layout_one(test, length, align);
 		secmem_pages_layout_one(test, SECMEM_LENGTH_MAX, align);
+		cond_resched();
 	}
 }
 
@@ -272,6 +276,8 @@ static struct kunit_case secmem_pages_cases[] = {
 
 static struct kunit_suite secmem_pages_suite = {
 	.name = "secmem_pages",
+	.suite_init = secmem_kunit_suite_init,
+	.suite_exit = secmem_kunit_suite_exit,
 	.test_cases = secmem_pages_cases,
 };
 

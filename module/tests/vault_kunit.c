@@ -133,8 +133,8 @@ static void secmem_vault_last_generation(struct kunit *test)
 	u64 handle;
 
 	secret = secmem_kunit_secret(test, vault, 1, NULL);
-	secret->generation = U32_MAX - 1;
 	secmem_kunit_close(test, secret);
+	secret->generation = U32_MAX - 1;
 	KUNIT_EXPECT_EQ(test, vault->free_count[0], 1U);
 	vault->view_pages = 1;
 	KUNIT_EXPECT_PTR_EQ(test,
@@ -238,6 +238,8 @@ static struct kunit_case secmem_vault_cases[] = {
 
 static struct kunit_suite secmem_vault_suite = {
 	.name = "secmem_vault",
+	.suite_init = secmem_kunit_suite_init,
+	.suite_exit = secmem_kunit_suite_exit,
 	.init = secmem_vault_test_init,
 	.exit = secmem_vault_test_exit,
 	.test_cases = secmem_vault_cases,
