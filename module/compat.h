@@ -7,9 +7,13 @@
 #define _SECMEM_COMPAT_H
 
 #include <linux/fs.h>
+#include <linux/libnvdimm.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/version.h>
+#ifdef CONFIG_X86
+#include <asm/cacheflush.h>
+#endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 14, 0)
 static inline struct vm_area_struct *vma_lookup(struct mm_struct *mm,
@@ -43,6 +47,16 @@ static inline void vm_flags_mod(struct vm_area_struct *vma,
 #else
 #define secmem_compat_pte_mkwrite(pte, vma) pte_mkwrite(pte, vma)
 #endif
+
+/* What was written there reaches memory, not a cache alone. */
+static inline void secmem_compat_cache_write_back(void *at, size_t length)
+{
+#ifdef CONFIG_X86
+	clflush_cache_range(at, length);
+#elif defined(CONFIG_ARCH_HAS_PMEM_API)
+	arch_wb_cache_pmem(at, length);
+#endif
+}
 
 static inline void secmem_compat_mapping_init(struct address_space *mapping)
 {

@@ -14,6 +14,7 @@
 #include "internal.h"
 
 static DEFINE_SPINLOCK(secmem_bind_lock);
+static atomic64_t secmem_mm_numbers = ATOMIC64_INIT(0);
 
 static const struct address_space_operations secmem_grant_aops = {};
 
@@ -249,6 +250,7 @@ static struct mmu_notifier *secmem_mm_alloc(struct mm_struct *mm)
 		return ERR_PTR(-ENOMEM);
 	INIT_LIST_HEAD(&bound->grants);
 	mutex_init(&bound->flip);
+	bound->number = atomic64_inc_return(&secmem_mm_numbers);
 	return &bound->notifier;
 }
 

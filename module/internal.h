@@ -15,9 +15,15 @@
  *	    mm->flip		zaps of releases in one mm; two at once would make
  *				mmu_gather flush the whole mm
  *	      secret->lock	everything about what a place serves
- *		grant->holders_lock, vault->slots_lock	(leaves)
+ *		grant->holders_lock	(leaf)
+ *		vault->slots_lock
+ *		secmem_blocks_lock	(leaf)
+ *		  supply->lock		(leaf)
+ *		  secmem_users_lock	(leaf)
+ *		user->lock		(leaf)
  *		mapping->i_mmap_rwsem, page-table lock	(in core mm)
- *	vault->grow_lock	outside everything but mmap_lock, held alone
+ *	vault->grow_lock, supply->grow
+ *				outside everything but mmap_lock, held alone
  *	secmem_bind_lock	(leaf) which mm a grant answers
  *
  * Under a secret lock: no copy to or from user memory, no mmap_lock taken.
@@ -121,9 +127,9 @@ struct secmem_bytes {
 		struct page **many;
 	};
 	u32 length;			/* bytes of data */
-	u16 count;			/* pages */
+	u16 count:15;			/* pages */
+	u16 exposed:1;			/* some are in the direct map */
 	u16 offset;			/* of the data in the first page */
-	const struct cred *charged;	/* whose user pays */
 };
 
 struct secmem_secret {
@@ -158,6 +164,7 @@ struct secmem_vault {
 	struct list_head free[SECMEM_ORDERS];	/* FIFO; slots_lock */
 	u32 free_count[SECMEM_ORDERS];		/* protected by slots_lock */
 	u32 secret_count;		/* live ones; slots_lock */
+	struct list_head supplies;	/* of pages; slots_lock */
 	u32 view_pages;			/* of the largest view of it all; racy hint */
 	struct mutex keep_lock;
 	u32 keepers;			/* grants of it all; keep_lock */
@@ -170,6 +177,7 @@ struct secmem_mm {
 	struct mmu_notifier notifier;
 	struct list_head grants;	/* protected by secmem_bind_lock */
 	struct mutex flip;
+	u64 number;			/* constant; no other mm has it, ever */
 };
 
 struct secmem_grant {
@@ -340,9 +348,10 @@ void secmem_view_zap(struct secmem_grant *grant, struct secmem_secret *secret);
 u64 secmem_view_offset(struct secmem_grant *grant,
 		       struct secmem_secret *secret);
 
-/* pages.c */
+/* bytes.c */
 void secmem_bytes_layout(struct secmem_bytes *bytes, u32 length, u32 align);
-int secmem_bytes_create(struct secmem_bytes *bytes, bool random);
+int secmem_bytes_create(struct secmem_bytes *bytes, struct secmem_vault *vault,
+			u64 owner, bool random);
 void secmem_bytes_destroy(struct secmem_bytes *bytes);
 struct page *secmem_bytes_page(const struct secmem_bytes *bytes,
 			       unsigned int index);
@@ -356,6 +365,43 @@ void secmem_canary_plant(const struct secmem_bytes *bytes,
 bool secmem_canary_intact(const struct secmem_bytes *bytes,
 			  const siphash_key_t *key, u64 handle);
 u32 secmem_bytes_tail(const struct secmem_bytes *bytes);
+
+/* pages.c */
+int secmem_pages_get(struct secmem_vault *vault, u64 owner,
+		     struct page **pages, unsigned int count);
+void secmem_pages_put(struct page **pages, unsigned int count);
+void secmem_pages_end(struct secmem_vault *vault);
+void secmem_pages_wipe_all(bool panic);
+bool secmem_page_removed(const struct page *page);
+void *secmem_page_map(struct page *page);
+void secmem_page_unmap(struct page *page, void *at);
+
+/* directmap.c */
+enum secmem_directmap {
+	SECMEM_DIRECTMAP_REMOVED,
+	SECMEM_DIRECTMAP_PRESENT,
+	SECMEM_DIRECTMAP_LOST,
+};
+
+int secmem_directmap_setup(void);
+void secmem_directmap_teardown(void);
+enum secmem_directmap secmem_directmap_remove(struct page *first,
+					      unsigned int count);
+bool secmem_directmap_restore(struct page *page);
+bool secmem_directmap_splits(struct page *page);
+bool secmem_directmap_required(void);
+u8 secmem_directmap_why(void);
+u8 secmem_directmap_try(void);
+bool secmem_directmap_route(void);
+void secmem_directmap_use(int (*invalid)(struct page *page),
+			  int (*usual)(struct page *page));
+
+/* window.c */
+int secmem_window_setup(void);
+void secmem_window_teardown(void);
+void *secmem_window_open(struct page *page);
+void secmem_window_close(struct page *page, void *at);
+void *secmem_window_force(struct page *page);
 
 static inline u64 secmem_secret_handle(const struct secmem_secret *secret)
 {

@@ -88,6 +88,7 @@ static int secmem_ioctl_info(struct secmem_grant *grant,
 					 SECMEM_WHY_NOT_BUILT;
 	if (!IS_ENABLED(CONFIG_MEMCG_KMEM))
 		info->why[SECMEM_PROT_MEMCG] = SECMEM_WHY_KERNEL;
+	info->why[SECMEM_PROT_DIRECT_MAP] = secmem_directmap_why();
 	return 0;
 }
 
@@ -108,6 +109,7 @@ static int secmem_ioctl_create(struct secmem_grant *grant,
 	if (ret)
 		return ret;
 
+	call->bytes = (struct secmem_bytes){};
 	secmem_bytes_layout(&call->bytes, args->length, align);
 	args->protections = secmem_secret_protections(&call->bytes);
 	if (args->require & ~args->protections)
@@ -116,17 +118,26 @@ static int secmem_ioctl_create(struct secmem_grant *grant,
 	call->secret = secmem_vault_reserve(grant->vault, call->bytes.count);
 	if (IS_ERR(call->secret))
 		return PTR_ERR(call->secret);
-	ret = secmem_bytes_create(&call->bytes,
+	ret = secmem_bytes_create(&call->bytes, grant->vault,
+				  grant->bound->number,
 				  args->flags & SECMEM_CREATE_RANDOM);
-	if (ret) {
-		secmem_vault_unreserve(call->secret);
-		return ret;
+	if (ret)
+		goto unreserve;
+	/* Pages that cannot leave the direct map are known by now. */
+	args->protections = secmem_secret_protections(&call->bytes);
+	if (args->require & ~args->protections) {
+		secmem_bytes_destroy(&call->bytes);
+		ret = -EOPNOTSUPP;
+		goto unreserve;
 	}
 	handle = secmem_handle_make(call->secret->slot,
 				    call->secret->generation + 1);
 	secmem_canary_plant(&call->bytes, &grant->vault->canary_key, handle);
 	args->handle = handle;
 	return 0;
+unreserve:
+	secmem_vault_unreserve(call->secret);
+	return ret;
 }
 
 /* Published once the caller knows the handle, so that there is no undoing. */
@@ -503,13 +514,21 @@ static struct miscdevice secmem_device = {
 
 static int __init secmem_init(void)
 {
-	int ret = secmem_vault_setup();
+	int ret = secmem_directmap_setup();
 
 	if (ret)
 		return ret;
+	ret = secmem_vault_setup();
+	if (ret)
+		goto directmap;
 	ret = misc_register(&secmem_device);
 	if (ret)
-		secmem_vault_teardown();
+		goto vault;
+	return 0;
+vault:
+	secmem_vault_teardown();
+directmap:
+	secmem_directmap_teardown();
 	return ret;
 }
 
@@ -519,6 +538,7 @@ static void __exit secmem_exit(void)
 	/* The notifiers of grants that are gone are freed by callbacks of ours. */
 	mmu_notifier_synchronize();
 	secmem_vault_teardown();
+	secmem_directmap_teardown();
 }
 
 module_init(secmem_init);

@@ -1,394 +1,739 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The pages that bytes stand in: supply, scrub, canary, and who is charged.
+ * Pages: supply, scrub, and who is charged.
+ *
+ * A vault takes pages in blocks, which double as it grows, up to 2 MiB. A block
+ * leaves the direct map as a whole, so that it costs one split of a large
+ * mapping and one flush; its pages are then handed out one by one, zeroed when
+ * they come back, and given back to the kernel when the block is empty.
+ *
+ * A block is charged to the memory cgroup of who made it, and serves no other: a
+ * supply is what one address space and user has in one vault. The user is
+ * charged for the pages that serve. Idle ones cost nothing while they are no
+ * more than those and a small allowance; beyond, they are charged, too, so that
+ * nobody locks much more than the limit by leaving one page a block in use.
  *
  * A page serves with its reference count frozen at 0, so that nobody who comes
  * by its PFN (KVM and VFIO follow page tables to it) can take a reference and
  * keep it after us. It must not be PG_reserved, which VFIO would map as is.
  */
-#include <crypto/algapi.h>
 #include <linux/highmem.h>
 #include <linux/log2.h>
 #include <linux/page_ref.h>
-#include <linux/random.h>
+#include <linux/rculist.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
 #include <linux/slab.h>
 
 #include "internal.h"
 
-/*
- * RLIMIT_MEMLOCK is counted where io_uring and BPF count it too: in the
- * user_struct of CREATE's caller, which the kept cred holds.
+#define SECMEM_BLOCK_ORDER	9	/* of the largest */
+
+/* Idle pages that a user is not charged for, beside one for each that serves. */
+#define SECMEM_IDLE_FREE	512U
+
+/* What an empty vault keeps, so that a CREATE and CLOSE in turn cost little. */
+#define SECMEM_SPARE_PAGES	8
+
+/* How often blocks up to some size are sought where mappings are split already. */
+#define SECMEM_SPLIT_TRIES	8
+#define SECMEM_SPLIT_ORDER	3
+
+/* What a user has in all vaults. */
+struct secmem_user {
+	struct list_head all;		/* secmem_users */
+	u32 supplies;			/* protected by secmem_users_lock */
+	const struct cred *cred;	/* constant: keeps the user_struct */
+	spinlock_t lock;		/* the rest */
+	u32 used;			/* pages that serve, or are about to */
+	u32 idle;			/* pages that do not */
+	u32 charged;			/* of these, to RLIMIT_MEMLOCK */
+};
+
+static LIST_HEAD(secmem_users);
+static DEFINE_SPINLOCK(secmem_users_lock);
+
+/* What one address space and user has in one vault. */
+struct secmem_supply {
+	struct kref ref;		/* the vault's, and one a block */
+	struct list_head by_vault;	/* protected by vault->slots_lock */
+	u32 users;			/* calls in it; protected by slots_lock */
+	u64 owner;			/* constant: number of the mm */
+	struct secmem_user *user;	/* constant: who pays */
+	struct mutex grow;		/* one makes a block at a time */
+	u32 splits;			/* by small blocks; protected by grow */
+	spinlock_t lock;		/* the rest, and its blocks */
+	struct list_head idle;		/* blocks with idle pages */
+	struct secmem_block *spare;	/* one that is empty, or NULL */
+	u32 used;			/* pages */
+	u32 total;			/* pages */
+};
+
+struct secmem_block {
+	struct list_head by_supply;	/* while pages are idle; supply->lock */
+	struct list_head all;		/* secmem_blocks_lock; panic does without */
+	struct secmem_supply *supply;	/* constant: one reference */
+	struct page *first;		/* constant */
+	u8 order;			/* constant */
+	bool removed;			/* constant: off the direct map, verified */
+	u16 idle;			/* pages; protected by supply->lock */
+	unsigned long used[];		/* bitmap; protected by supply->lock */
+};
+
+/* All blocks, for those who wipe everything. */
+static LIST_HEAD(secmem_blocks);
+static u32 secmem_blocks_count;		/* protected by secmem_blocks_lock */
+static DEFINE_SPINLOCK(secmem_blocks_lock);
+
+/* The end is near: what is wiped now shall reach memory, too. */
+static bool secmem_pages_write_back;
+
+static unsigned int secmem_block_pages(const struct secmem_block *block)
+{
+	return 1U << block->order;
+}
+
+static bool secmem_block_empty(const struct secmem_block *block)
+{
+	return block->idle == secmem_block_pages(block);
+}
+
+static struct secmem_block *secmem_page_block(const struct page *page)
+{
+	return (struct secmem_block *)page_private(page);
+}
+
+/**
+ * secmem_page_removed - is a page off the direct map
+ * @page: from secmem_pages_get()
+ *
+ * Context: Any.
+ * Return: whether it is, and that was verified.
  */
-static int secmem_charge(struct secmem_bytes *bytes)
+bool secmem_page_removed(const struct page *page)
+{
+	return secmem_page_block(page)->removed;
+}
+
+/**
+ * secmem_page_map - a way to a page, for a moment
+ * @page: from secmem_pages_get()
+ *
+ * Context: Process context, may sleep. Until secmem_page_unmap() the caller
+ * may neither sleep nor map a second page.
+ * Return: the address; never fails.
+ */
+void *secmem_page_map(struct page *page)
+{
+	return secmem_page_removed(page) ? secmem_window_open(page) :
+					   kmap_local_page(page);
+}
+
+/**
+ * secmem_page_unmap - the end of secmem_page_map()
+ * @page: as there
+ * @at: from there
+ *
+ * Context: As secmem_page_map() left it; may sleep at its end.
+ */
+void secmem_page_unmap(struct page *page, void *at)
+{
+	if (secmem_page_removed(page))
+		secmem_window_close(page, at);
+	else
+		kunmap_local(at);
+}
+
+static void secmem_page_zero(void *at)
+{
+	memzero_explicit(at, PAGE_SIZE);
+	if (READ_ONCE(secmem_pages_write_back))
+		secmem_compat_cache_write_back(at, PAGE_SIZE);
+}
+
+static void secmem_page_wipe(struct page *page)
+{
+	void *at = secmem_page_map(page);
+
+	secmem_page_zero(at);
+	secmem_page_unmap(page, at);
+}
+
+static struct secmem_user *secmem_user_find(void)
+{
+	struct secmem_user *user;
+
+	lockdep_assert_held(&secmem_users_lock);
+	list_for_each_entry(user, &secmem_users, all) {
+		if (user->cred->user == current_user()) {
+			user->supplies++;
+			return user;
+		}
+	}
+	return NULL;
+}
+
+static struct secmem_user *secmem_user_get(void)
+{
+	struct secmem_user *fresh, *user;
+
+	spin_lock(&secmem_users_lock);
+	user = secmem_user_find();
+	spin_unlock(&secmem_users_lock);
+	if (user)
+		return user;
+	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+	if (!fresh)
+		return NULL;
+	spin_lock_init(&fresh->lock);
+	fresh->supplies = 1;
+	spin_lock(&secmem_users_lock);
+	user = secmem_user_find();
+	if (!user) {
+		fresh->cred = get_current_cred();
+		list_add(&fresh->all, &secmem_users);
+	}
+	spin_unlock(&secmem_users_lock);
+	if (!user)
+		return fresh;
+	kfree(fresh);
+	return user;
+}
+
+static void secmem_user_put(struct secmem_user *user)
+{
+	bool last;
+
+	spin_lock(&secmem_users_lock);
+	last = !--user->supplies;
+	if (last)
+		list_del(&user->all);
+	spin_unlock(&secmem_users_lock);
+	if (last) {
+		WARN_ON_ONCE(user->used || user->idle || user->charged);
+		put_cred(user->cred);
+		kfree(user);
+	}
+}
+
+static bool secmem_user_may(long locked)
 {
 	unsigned long cap = READ_ONCE(secmem_memlock_cap);
 	unsigned long limit = (cap ?: rlimit(RLIMIT_MEMLOCK)) >> PAGE_SHIFT;
-	struct user_struct *user = current_cred()->user;
-	long held = atomic_long_read(&user->locked_vm);
 
-	do {
-		if ((unsigned long)held + bytes->count > limit &&
-		    !capable(CAP_IPC_LOCK))
-			return -ENOMEM;
-	} while (!atomic_long_try_cmpxchg(&user->locked_vm, &held,
-					  held + bytes->count));
-	bytes->charged = get_current_cred();
-	return 0;
-}
-
-static void secmem_uncharge(struct secmem_bytes *bytes)
-{
-	atomic_long_sub(bytes->count, &bytes->charged->user->locked_vm);
-	put_cred(bytes->charged);
-}
-
-/* At a limit CREATE says ENOMEM; it does not call the OOM killer. */
-#define SECMEM_PAGE_GFP \
-	(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
-
-static struct page *secmem_page_alloc(void)
-{
-	struct page *page = alloc_page(SECMEM_PAGE_GFP);
-
-	if (!page)
-		return NULL;
-	/* Only a speculative reference can be in the way, and it soon goes. */
-	while (!page_ref_freeze(page, 1))
-		cond_resched();
-	secmem_count_add(pages, 1);
-	return page;
-}
-
-static void secmem_page_free(struct page *page)
-{
-	void *at = kmap_local_page(page);
-
-	memzero_explicit(at, PAGE_SIZE);
-	kunmap_local(at);
-	page_ref_unfreeze(page, 1);
-	__free_page(page);
-	secmem_count_add(pages, -1);
-}
-
-/**
- * secmem_bytes_page - the page with that index
- * @bytes: the bytes
- * @index: below bytes->count
- *
- * Context: Any; the caller keeps @bytes from going.
- * Return: the page.
- */
-struct page *secmem_bytes_page(const struct secmem_bytes *bytes,
-			       unsigned int index)
-{
-	return bytes->count == 1 ? bytes->one : bytes->many[index];
-}
-
-static void secmem_bytes_free_pages(struct secmem_bytes *bytes,
-				    unsigned int count)
-{
-	unsigned int i;
-
-	for (i = 0; i < count; i++)
-		secmem_page_free(secmem_bytes_page(bytes, i));
-	if (bytes->count > 1)
-		kfree(bytes->many);
-}
-
-static int secmem_bytes_alloc_pages(struct secmem_bytes *bytes)
-{
-	struct page *page;
-	unsigned int i;
-
-	if (bytes->count > 1) {
-		bytes->many = kcalloc(bytes->count, sizeof(*bytes->many),
-				      GFP_KERNEL_ACCOUNT);
-		if (!bytes->many)
-			return -ENOMEM;
-	}
-	for (i = 0; i < bytes->count; i++) {
-		page = fatal_signal_pending(current) ? NULL :
-						       secmem_page_alloc();
-		if (!page) {
-			secmem_bytes_free_pages(bytes, i);
-			return -ENOMEM;
-		}
-		if (bytes->count == 1)
-			bytes->one = page;
-		else
-			bytes->many[i] = page;
-	}
-	return 0;
-}
-
-/* A run of data within one page, mapped for as long as it is worked on. */
-struct secmem_piece {
-	void *page;
-	void *at;
-	u32 length;
-};
-
-static void secmem_piece_map(struct secmem_piece *piece,
-			     const struct secmem_bytes *bytes, u32 offset,
-			     u32 left)
-{
-	u32 at = bytes->offset + offset;
-
-	piece->page = kmap_local_page(secmem_bytes_page(bytes,
-							at >> PAGE_SHIFT));
-	piece->at = piece->page + offset_in_page(at);
-	piece->length = min_t(u32, left, PAGE_SIZE - offset_in_page(at));
-}
-
-static void secmem_piece_unmap(const struct secmem_piece *piece)
-{
-	kunmap_local(piece->page);
-}
-
-/**
- * secmem_bytes_layout - where data will lie
- * @bytes: filled in
- * @length: 1 to SECMEM_LENGTH_MAX
- * @align: a power of two up to the page size
- *
- * The data ends where the last page ends, as far as @align lets it.
- *
- * Context: Any.
- */
-void secmem_bytes_layout(struct secmem_bytes *bytes, u32 length, u32 align)
-{
-	bytes->length = length;
-	bytes->count = DIV_ROUND_UP(length, PAGE_SIZE);
-	bytes->offset = round_down(bytes->count * PAGE_SIZE - length, align);
-}
-
-static void secmem_bytes_randomize(const struct secmem_bytes *bytes)
-{
-	struct secmem_piece piece;
-	u32 done;
-
-	for (done = 0; done < bytes->length; done += piece.length) {
-		secmem_piece_map(&piece, bytes, done, bytes->length - done);
-		get_random_bytes(piece.at, piece.length);
-		secmem_piece_unmap(&piece);
-	}
-}
-
-/**
- * secmem_bytes_create - charge the caller and take pages
- * @bytes: laid out
- * @random: fill from the kernel's RNG rather than with zeros
- *
- * Context: Process context, may sleep. The current user is charged.
- * Return: 0; -ENOMEM (no memory, or a limit); -EINTR (the RNG is not ready).
- */
-int secmem_bytes_create(struct secmem_bytes *bytes, bool random)
-{
-	int ret = random ? wait_for_random_bytes() : 0;
-
-	if (ret)
-		return -EINTR;
-	ret = secmem_charge(bytes);
-	if (ret)
-		return ret;
-	ret = secmem_bytes_alloc_pages(bytes);
-	if (ret) {
-		secmem_uncharge(bytes);
-		return ret;
-	}
-	if (random)
-		secmem_bytes_randomize(bytes);
-	return 0;
-}
-
-/**
- * secmem_bytes_destroy - wipe and free
- * @bytes: from secmem_bytes_create(), with no page-table entry left
- *
- * Context: Process context, may sleep.
- */
-void secmem_bytes_destroy(struct secmem_bytes *bytes)
-{
-	secmem_bytes_free_pages(bytes, bytes->count);
-	secmem_uncharge(bytes);
-	bytes->many = NULL;
-	bytes->charged = NULL;
-}
-
-/**
- * secmem_bytes_tail - bytes between the data's end and its page's
- * @bytes: the bytes
- *
- * Context: Any.
- * Return: their number; 0 where an overrun faults at once.
- */
-u32 secmem_bytes_tail(const struct secmem_bytes *bytes)
-{
-	return bytes->count * PAGE_SIZE - bytes->offset - bytes->length;
-}
-
-/**
- * secmem_bytes_read - copy out
- * @bytes: the bytes
- * @offset: in the data
- * @to: a kernel buffer
- * @length: @offset + @length is within the data
- *
- * Context: Any; the caller holds the secret's lock.
- */
-void secmem_bytes_read(const struct secmem_bytes *bytes, u32 offset,
-		       void *to, u32 length)
-{
-	struct secmem_piece piece;
-	u32 done;
-
-	for (done = 0; done < length; done += piece.length) {
-		secmem_piece_map(&piece, bytes, offset + done, length - done);
-		memcpy(to + done, piece.at, piece.length);
-		secmem_piece_unmap(&piece);
-	}
-}
-
-/**
- * secmem_bytes_write - copy in
- * @bytes: the bytes
- * @offset: in the data
- * @from: a kernel buffer
- * @length: @offset + @length is within the data
- *
- * Context: Any; the caller holds the secret's lock.
- */
-void secmem_bytes_write(const struct secmem_bytes *bytes, u32 offset,
-			const void *from, u32 length)
-{
-	struct secmem_piece piece;
-	u32 done;
-
-	for (done = 0; done < length; done += piece.length) {
-		secmem_piece_map(&piece, bytes, offset + done, length - done);
-		memcpy(piece.at, from + done, piece.length);
-		secmem_piece_unmap(&piece);
-	}
-}
-
-/**
- * secmem_bytes_equal - compare all data in a time that its length alone tells
- * @bytes: the bytes
- * @with: bytes->length of them
- *
- * Context: Any; the caller holds the secret's lock.
- * Return: whether all are equal.
- */
-bool secmem_bytes_equal(const struct secmem_bytes *bytes, const void *with)
-{
-	unsigned long differs = 0;
-	struct secmem_piece piece;
-	u32 done;
-
-	for (done = 0; done < bytes->length; done += piece.length) {
-		secmem_piece_map(&piece, bytes, done, bytes->length - done);
-		differs |= crypto_memneq(piece.at, with + done, piece.length);
-		secmem_piece_unmap(&piece);
-	}
-	return !differs;
+	return (unsigned long)locked <= limit || capable(CAP_IPC_LOCK);
 }
 
 /*
- * The canary: up to 16 bytes directly before the data and, where alignment
- * leaves room, directly behind it. It is the siphash of the handle under the
- * vault's random key, so it need not be stored.
+ * RLIMIT_MEMLOCK is counted where io_uring and BPF count it too: in the
+ * user_struct. What the current task has not asked for is not refused.
  */
-struct secmem_canary {
-	u8 head[SECMEM_CANARY_SIZE];	/* its last bytes count */
-	u8 tail[SECMEM_CANARY_SIZE];	/* its first bytes count */
-};
-
-static void secmem_canary_make(struct secmem_canary *canary,
-			       const siphash_key_t *key, u64 handle)
+static int secmem_user_charge(struct secmem_user *user, s32 used, s32 idle,
+			      bool asked)
 {
-	u64 words[sizeof(*canary) / sizeof(u64)];
+	atomic_long_t *locked = &user->cred->user->locked_vm;
+	long held = atomic_long_read(locked), more;
+	u32 charged;
+
+	spin_lock(&user->lock);
+	used += user->used;
+	idle += user->idle;
+	charged = used + max_t(s64, 0, (s64)idle - used - SECMEM_IDLE_FREE);
+	more = (long)charged - user->charged;
+	do {
+		if (asked && more > 0 && !secmem_user_may(held + more)) {
+			spin_unlock(&user->lock);
+			return -ENOMEM;
+		}
+	} while (!atomic_long_try_cmpxchg(locked, &held, held + more));
+	user->used = used;
+	user->idle = idle;
+	user->charged = charged;
+	spin_unlock(&user->lock);
+	return 0;
+}
+
+/*
+ * At a limit CREATE says ENOMEM; it does not call the OOM killer. A block of
+ * some size is worth an effort; where a smaller one serves as well, none.
+ */
+static gfp_t secmem_block_gfp(unsigned int order)
+{
+	return GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN |
+	       (order == 0 || order == SECMEM_BLOCK_ORDER ?
+			__GFP_RETRY_MAYFAIL :
+			__GFP_NORETRY);
+}
+
+/*
+ * Pages of a small block may lie in a large mapping of the direct map, which
+ * would be split for them. Once that happened, look for places where it has:
+ * what is refused is held meanwhile, so that it does not come again.
+ */
+static struct page *secmem_block_alloc(struct secmem_supply *supply,
+				       unsigned int order)
+{
+	struct page *page = alloc_pages(secmem_block_gfp(order), order);
+	struct page *refused[SECMEM_SPLIT_TRIES];
+	unsigned int count = 0;
+
+	lockdep_assert_held(&supply->grow);
+	if (order == SECMEM_BLOCK_ORDER)
+		return page;
+	while (page && supply->splits && order <= SECMEM_SPLIT_ORDER &&
+	       count < SECMEM_SPLIT_TRIES && secmem_directmap_splits(page)) {
+		refused[count++] = page;
+		page = alloc_pages(secmem_block_gfp(order), order);
+	}
+	if (!page && count)
+		page = refused[--count];
+	while (count--)
+		__free_pages(refused[count], order);
+	if (page && secmem_directmap_splits(page))
+		supply->splits++;
+	return page;
+}
+
+/* What cannot be mapped again is kept, never freed. */
+static void secmem_block_free_pages(struct secmem_block *block)
+{
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(words); i++)
-		words[i] = siphash_2u64(handle, i, key);
-	memcpy(canary, words, sizeof(*canary));
+	for (i = 0; i < secmem_block_pages(block); i++) {
+		struct page *page = block->first + i;
+
+		set_page_private(page, 0);
+		if (block->removed && !secmem_directmap_restore(page))
+			continue;
+		page_ref_unfreeze(page, 1);
+		__free_page(page);
+	}
 }
 
-static u32 secmem_canary_head(const struct secmem_bytes *bytes)
+static void secmem_supply_free(struct kref *ref)
 {
-	return min_t(u32, bytes->offset, SECMEM_CANARY_SIZE);
+	struct secmem_supply *supply = container_of(ref, struct secmem_supply,
+						    ref);
+
+	secmem_user_put(supply->user);
+	kfree(supply);
 }
 
-static u32 secmem_canary_tail(const struct secmem_bytes *bytes)
+/* It is on no list of its supply any more. */
+static void secmem_block_free(struct secmem_block *block)
 {
-	return min_t(u32, secmem_bytes_tail(bytes), SECMEM_CANARY_SIZE);
+	struct secmem_supply *supply = block->supply;
+
+	spin_lock(&secmem_blocks_lock);
+	list_del_rcu(&block->all);
+	secmem_blocks_count--;
+	spin_unlock(&secmem_blocks_lock);
+
+	secmem_block_free_pages(block);
+	secmem_user_charge(supply->user, 0, -(s32)secmem_block_pages(block),
+			   false);
+	kfree(block);
+	kref_put(&supply->ref, secmem_supply_free);
+}
+
+static int secmem_block_populate(struct secmem_supply *supply,
+				 struct secmem_block *block)
+{
+	unsigned int i;
+
+	block->first = secmem_block_alloc(supply, block->order);
+	if (!block->first)
+		return -ENOMEM;
+	split_page(block->first, block->order);
+	for (i = 0; i < secmem_block_pages(block); i++) {
+		/* Only a speculative reference can be in the way; it soon goes. */
+		while (!page_ref_freeze(block->first + i, 1))
+			cond_resched();
+		set_page_private(block->first + i, (unsigned long)block);
+	}
+	switch (secmem_directmap_remove(block->first,
+					secmem_block_pages(block))) {
+	case SECMEM_DIRECTMAP_REMOVED:
+		block->removed = true;
+		return 0;
+	case SECMEM_DIRECTMAP_LOST:
+		/* Neither in nor out: nobody gets these pages any more. */
+		return -ENOMEM;
+	default:
+		if (!secmem_directmap_required())
+			return 0;
+		secmem_block_free_pages(block);
+		return -EOPNOTSUPP;
+	}
+}
+
+/* A block whose pages are idle, on no list of its supply yet. */
+static struct secmem_block *secmem_block_create(struct secmem_supply *supply,
+						unsigned int order)
+{
+	struct secmem_block *block;
+	int ret;
+
+	ret = secmem_user_charge(supply->user, 0, 1 << order, true);
+	if (ret)
+		return ERR_PTR(ret);
+	block = kzalloc(struct_size(block, used, BITS_TO_LONGS(1U << order)),
+			GFP_KERNEL_ACCOUNT);
+	ret = -ENOMEM;
+	if (!block)
+		goto uncharge;
+	block->supply = supply;
+	block->order = order;
+	block->idle = secmem_block_pages(block);
+	ret = secmem_block_populate(supply, block);
+	if (ret)
+		goto free;
+	kref_get(&supply->ref);
+
+	spin_lock(&secmem_blocks_lock);
+	list_add_rcu(&block->all, &secmem_blocks);
+	secmem_blocks_count++;
+	spin_unlock(&secmem_blocks_lock);
+	return block;
+free:
+	kfree(block);
+uncharge:
+	secmem_user_charge(supply->user, 0, -(1 << order), false);
+	return ERR_PTR(ret);
+}
+
+/*
+ * Take blocks off their supply that it need not keep: empty ones but one, and
+ * that one too, where it is more than what is in use and than a few pages.
+ */
+static void secmem_supply_trim(struct secmem_supply *supply,
+			       struct secmem_block *block,
+			       struct list_head *surplus)
+{
+	lockdep_assert_held(&supply->lock);
+	if (secmem_block_empty(block)) {
+		if (supply->spare) {
+			list_move(&block->by_supply, surplus);
+			supply->total -= secmem_block_pages(block);
+		} else {
+			supply->spare = block;
+			list_move_tail(&block->by_supply, &supply->idle);
+		}
+	}
+	block = supply->spare;
+	if (block && secmem_block_pages(block) >
+			     max_t(u32, supply->used, SECMEM_SPARE_PAGES)) {
+		list_move(&block->by_supply, surplus);
+		supply->total -= secmem_block_pages(block);
+		supply->spare = NULL;
+	}
+}
+
+static void secmem_blocks_free(struct list_head *blocks)
+{
+	struct secmem_block *block, *next;
+
+	list_for_each_entry_safe(block, next, blocks, by_supply) {
+		secmem_block_free(block);
+		cond_resched();
+	}
+}
+
+/* As much again as there is, or what is wanted: no more may lie idle. */
+static unsigned int secmem_supply_order(struct secmem_supply *supply,
+					unsigned int want)
+{
+	u32 total = READ_ONCE(supply->total);
+
+	return min_t(unsigned int, SECMEM_BLOCK_ORDER,
+		     max_t(unsigned int, order_base_2(want),
+			   total ? ilog2(total) : 0));
+}
+
+static int secmem_supply_grow(struct secmem_supply *supply, unsigned int want)
+{
+	struct secmem_block *block;
+	int order;
+
+	if (mutex_lock_killable(&supply->grow))
+		return -ENOMEM;
+	order = secmem_supply_order(supply, want);
+	do
+		block = secmem_block_create(supply, order);
+	while (block == ERR_PTR(-ENOMEM) && --order >= 0);
+	if (!IS_ERR(block)) {
+		spin_lock(&supply->lock);
+		list_add(&block->by_supply, &supply->idle);
+		supply->total += secmem_block_pages(block);
+		spin_unlock(&supply->lock);
+	}
+	mutex_unlock(&supply->grow);
+	return PTR_ERR_OR_ZERO(block);
+}
+
+/* Take idle pages, up to count. */
+static unsigned int secmem_supply_take(struct secmem_supply *supply,
+				       struct page **pages, unsigned int count)
+{
+	struct secmem_block *block;
+	unsigned int taken = 0, i;
+
+	spin_lock(&supply->lock);
+	while (taken < count && !list_empty(&supply->idle)) {
+		block = list_first_entry(&supply->idle, struct secmem_block,
+					 by_supply);
+		if (supply->spare == block)
+			supply->spare = NULL;
+		i = find_first_zero_bit(block->used, secmem_block_pages(block));
+		__set_bit(i, block->used);
+		if (!--block->idle)
+			list_del_init(&block->by_supply);
+		pages[taken++] = block->first + i;
+	}
+	supply->used += taken;
+	spin_unlock(&supply->lock);
+	return taken;
+}
+
+static void secmem_page_put(struct page *page, struct list_head *surplus)
+{
+	struct secmem_block *block = secmem_page_block(page);
+	struct secmem_supply *supply = block->supply;
+
+	secmem_page_wipe(page);
+	spin_lock(&supply->lock);
+	__clear_bit(page - block->first, block->used);
+	supply->used--;
+	if (!block->idle++)
+		list_add(&block->by_supply, &supply->idle);
+	secmem_supply_trim(supply, block, surplus);
+	spin_unlock(&supply->lock);
+}
+
+/* The supply stays: by its pages, or because the caller is in it. */
+static void secmem_supply_return(struct secmem_supply *supply,
+				 struct page **pages, unsigned int count)
+{
+	struct secmem_user *user = supply->user;
+	LIST_HEAD(surplus);
+	unsigned int i;
+
+	/* In this order, so that the user is there until all is accounted. */
+	secmem_user_charge(user, -(s32)count, count, false);
+	for (i = 0; i < count; i++)
+		secmem_page_put(pages[i], &surplus);
+	secmem_blocks_free(&surplus);
 }
 
 /**
- * secmem_canary_plant - write the canary beside the data
- * @bytes: the bytes, not yet seen by anybody else
- * @key: the vault's
- * @handle: the secret's
+ * secmem_pages_put - wipe pages and give them back
+ * @pages: from secmem_pages_get(), with no page-table entry left
+ * @count: how many
  *
- * Context: Any.
+ * Context: Process context, may sleep.
  */
-void secmem_canary_plant(const struct secmem_bytes *bytes,
-			 const siphash_key_t *key, u64 handle)
+void secmem_pages_put(struct page **pages, unsigned int count)
 {
-	u32 head = secmem_canary_head(bytes), tail = secmem_canary_tail(bytes);
-	struct secmem_canary canary;
-	void *at;
+	secmem_supply_return(secmem_page_block(pages[0])->supply, pages, count);
+	secmem_count_add(pages, -(s64)count);
+}
 
-	secmem_canary_make(&canary, key, handle);
-	if (head) {
-		at = kmap_local_page(secmem_bytes_page(bytes, 0));
-		memcpy(at + bytes->offset - head,
-		       canary.head + SECMEM_CANARY_SIZE - head, head);
-		kunmap_local(at);
+static struct secmem_supply *secmem_supply_create(u64 owner)
+{
+	struct secmem_supply *supply = kzalloc(sizeof(*supply),
+					       GFP_KERNEL_ACCOUNT);
+
+	if (!supply)
+		return NULL;
+	supply->user = secmem_user_get();
+	if (!supply->user) {
+		kfree(supply);
+		return NULL;
 	}
-	if (tail) {
-		at = kmap_local_page(secmem_bytes_page(bytes, bytes->count - 1));
-		memcpy(at + PAGE_SIZE - secmem_bytes_tail(bytes), canary.tail,
-		       tail);
-		kunmap_local(at);
+	kref_init(&supply->ref);
+	supply->owner = owner;
+	mutex_init(&supply->grow);
+	spin_lock_init(&supply->lock);
+	INIT_LIST_HEAD(&supply->idle);
+	return supply;
+}
+
+/* One without pages, and nobody in it, is of no use any more. */
+static bool secmem_supply_unused(struct secmem_supply *supply)
+{
+	bool unused;
+
+	spin_lock(&supply->lock);
+	unused = !supply->total && !supply->users;
+	spin_unlock(&supply->lock);
+	return unused;
+}
+
+static struct secmem_supply *secmem_supply_find(struct secmem_vault *vault,
+						u64 owner)
+{
+	struct secmem_supply *supply, *next;
+
+	lockdep_assert_held(&vault->slots_lock);
+	list_for_each_entry_safe(supply, next, &vault->supplies, by_vault) {
+		if (supply->owner == owner &&
+		    supply->user->cred->user == current_user())
+			return supply;
+		if (secmem_supply_unused(supply)) {
+			list_del(&supply->by_vault);
+			kref_put(&supply->ref, secmem_supply_free);
+		}
 	}
-	memzero_explicit(&canary, sizeof(canary));
+	return NULL;
+}
+
+/* The current user's, in that address space; made where there is none yet. */
+static struct secmem_supply *secmem_supply_get(struct secmem_vault *vault,
+					       u64 owner)
+{
+	struct secmem_supply *supply, *fresh = NULL;
+
+	spin_lock(&vault->slots_lock);
+	supply = secmem_supply_find(vault, owner);
+	if (!supply) {
+		spin_unlock(&vault->slots_lock);
+		fresh = secmem_supply_create(owner);
+		if (!fresh)
+			return NULL;
+		spin_lock(&vault->slots_lock);
+		supply = secmem_supply_find(vault, owner);
+		if (!supply) {
+			supply = fresh;
+			fresh = NULL;
+			list_add(&supply->by_vault, &vault->supplies);
+		}
+	}
+	supply->users++;
+	spin_unlock(&vault->slots_lock);
+	if (fresh)
+		kref_put(&fresh->ref, secmem_supply_free);
+	return supply;
+}
+
+static void secmem_supply_put(struct secmem_vault *vault,
+			      struct secmem_supply *supply)
+{
+	spin_lock(&vault->slots_lock);
+	supply->users--;
+	spin_unlock(&vault->slots_lock);
 }
 
 /**
- * secmem_canary_intact - has anybody written beside the data
- * @bytes: the bytes
- * @key: as planted
- * @handle: as planted
+ * secmem_pages_get - zeroed pages, charged to the current user
+ * @vault: whose they will be
+ * @owner: number of the address space that asks
+ * @pages: filled in
+ * @count: how many
  *
- * Context: Any; the caller holds the secret's lock.
- * Return: whether the canary is as it was planted.
+ * Context: Process context, may sleep.
+ * Return: 0; -ENOMEM (no memory, or a limit); -EOPNOTSUPP (they must be off the
+ * direct map, and stayed).
  */
-bool secmem_canary_intact(const struct secmem_bytes *bytes,
-			  const siphash_key_t *key, u64 handle)
+int secmem_pages_get(struct secmem_vault *vault, u64 owner,
+		     struct page **pages, unsigned int count)
 {
-	u32 head = secmem_canary_head(bytes), tail = secmem_canary_tail(bytes);
-	struct secmem_canary canary;
-	unsigned long differs = 0;
-	void *at;
+	struct secmem_supply *supply = secmem_supply_get(vault, owner);
+	unsigned int taken = 0;
+	int ret;
 
-	secmem_canary_make(&canary, key, handle);
-	if (head) {
-		at = kmap_local_page(secmem_bytes_page(bytes, 0));
-		differs |= crypto_memneq(at + bytes->offset - head,
-					 canary.head + SECMEM_CANARY_SIZE - head,
-					 head);
-		kunmap_local(at);
+	if (!supply)
+		return -ENOMEM;
+	ret = secmem_user_charge(supply->user, count, 0, true);
+	if (ret)
+		goto put;
+	for (;;) {
+		taken += secmem_supply_take(supply, pages + taken,
+					    count - taken);
+		if (taken == count)
+			break;
+		ret = fatal_signal_pending(current) ?
+			      -ENOMEM :
+			      secmem_supply_grow(supply, count - taken);
+		if (ret)
+			break;
 	}
-	if (tail) {
-		at = kmap_local_page(secmem_bytes_page(bytes, bytes->count - 1));
-		differs |= crypto_memneq(at + PAGE_SIZE -
-						 secmem_bytes_tail(bytes),
-					 canary.tail, tail);
-		kunmap_local(at);
+	/* Those that were taken are not idle any more. */
+	secmem_user_charge(supply->user, (s32)taken - count, -(s32)taken,
+			   false);
+	if (!ret)
+		secmem_count_add(pages, count);
+	else
+		secmem_supply_return(supply, pages, taken);
+put:
+	secmem_supply_put(vault, supply);
+	return ret;
+}
+
+/**
+ * secmem_pages_end - give back what a vault kept
+ * @vault: it goes, and has no secret left
+ *
+ * Context: Process context, may sleep.
+ */
+void secmem_pages_end(struct secmem_vault *vault)
+{
+	struct secmem_supply *supply, *next;
+	LIST_HEAD(surplus);
+
+	list_for_each_entry_safe(supply, next, &vault->supplies, by_vault) {
+		WARN_ON_ONCE(supply->used);
+		/* A reclaimer may be at its spare. */
+		spin_lock(&supply->lock);
+		list_splice_init(&supply->idle, &surplus);
+		supply->spare = NULL;
+		supply->total = 0;
+		spin_unlock(&supply->lock);
+		secmem_blocks_free(&surplus);
+		INIT_LIST_HEAD(&surplus);
+		kref_put(&supply->ref, secmem_supply_free);
 	}
-	memzero_explicit(&canary, sizeof(canary));
-	return !differs;
+}
+
+/*
+ * Without secmem_blocks_lock, at a panic, a list that a stopped CPU left in the
+ * middle of a change is walked as readers of an RCU list may: a block is added
+ * before its pages serve, and goes after they were wiped.
+ */
+static void secmem_blocks_wipe(u32 most)
+{
+	struct secmem_block *block;
+	unsigned int i;
+
+	list_for_each_entry_rcu(block, &secmem_blocks, all, true) {
+		if (!most--)
+			break;
+		for_each_set_bit(i, block->used, secmem_block_pages(block)) {
+			struct page *page = block->first + i;
+
+			secmem_page_zero(block->removed ?
+						 secmem_window_force(page) :
+						 page_address(page));
+		}
+	}
+}
+
+/**
+ * secmem_pages_wipe_all - zero every page that holds bytes of a secret
+ * @panic: nothing else runs any more, whatever it held: take no lock
+ *
+ * From now on whatever is wiped is also written back to memory.
+ *
+ * Context: Process context; or, with @panic, any.
+ */
+void secmem_pages_wipe_all(bool panic)
+{
+	WRITE_ONCE(secmem_pages_write_back, true);
+	if (panic) {
+		/* One that a stopped CPU was about to count is there, too. */
+		secmem_blocks_wipe(READ_ONCE(secmem_blocks_count) + nr_cpu_ids);
+		return;
+	}
+	spin_lock(&secmem_blocks_lock);
+	secmem_blocks_wipe(secmem_blocks_count);
+	spin_unlock(&secmem_blocks_lock);
 }

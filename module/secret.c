@@ -400,11 +400,13 @@ u64 secmem_protections(void)
 
 	if (IS_ENABLED(CONFIG_MEMCG_KMEM))
 		mask |= BIT_ULL(SECMEM_PROT_MEMCG);
+	if (secmem_directmap_why() == SECMEM_WHY_IN_FORCE)
+		mask |= BIT_ULL(SECMEM_PROT_DIRECT_MAP);
 	return mask;
 }
 
 /**
- * secmem_secret_protections - what holds for bytes of that length and place
+ * secmem_secret_protections - what holds for bytes of that length and pages
  * @bytes: the bytes
  *
  * Context: Any.
@@ -419,6 +421,8 @@ u64 secmem_secret_protections(const struct secmem_bytes *bytes)
 	if (bytes->offset < SECMEM_CANARY_MIN &&
 	    secmem_bytes_tail(bytes) < SECMEM_CANARY_MIN)
 		mask &= ~BIT_ULL(SECMEM_PROT_CANARY);
+	if (bytes->exposed)
+		mask &= ~BIT_ULL(SECMEM_PROT_DIRECT_MAP);
 	return mask;
 }
 

@@ -64,6 +64,7 @@ struct secmem_vault *secmem_vault_create(void)
 	spin_lock_init(&vault->slots_lock);
 	for (i = 0; i < SECMEM_ORDERS; i++)
 		INIT_LIST_HEAD(&vault->free[i]);
+	INIT_LIST_HEAD(&vault->supplies);
 	vault->pgoff_next = 1;
 	get_random_bytes(&vault->canary_key, sizeof(vault->canary_key));
 	secmem_count_add(vaults, 1);
@@ -83,6 +84,7 @@ static void secmem_vault_free(struct kref *ref)
 		cond_resched();
 	}
 	xa_destroy(&vault->slots);
+	secmem_pages_end(vault);
 	kfree_sensitive(vault);
 	secmem_count_add(vaults, -1);
 }

@@ -9,6 +9,7 @@
 #include <elf.h>
 #include <sys/sysmacros.h>
 
+#include "../module/tests/reader.h"
 #include "secmem_test.h"
 
 /*
@@ -334,6 +335,55 @@ static inline int at_kcore_refcount(struct at_kcore *k, uint64_t pfn,
 				       -EIO;
 	}
 	return -ENXIO;
+}
+
+/*
+ * A kernel that reads pages by their number: module/tests/reader.c, which the
+ * VM has at /vm/reader.ko.
+ */
+static inline int at_reader_open(void)
+{
+	int err = sm_module_load("/vm/reader.ko", "");
+
+	if (err && err != -EEXIST)
+		return err;
+	return open(SECMEM_READER_DEVICE, O_RDONLY | O_CLOEXEC);
+}
+
+/* The page behind an address of the caller's; -ENOENT: none is mapped there. */
+static inline int at_reader_find(int fd, const volatile void *address,
+				 uint64_t *pfn)
+{
+	struct secmem_reader r = { .address = (uintptr_t)address };
+
+	if (ioctl(fd, SECMEM_READER_FIND, &r))
+		return -errno;
+	*pfn = r.pfn;
+	return 0;
+}
+
+static inline int at_reader_ask(int fd, unsigned long how, uint64_t pfn,
+				size_t offset, uint64_t seed)
+{
+	struct secmem_reader r = { .pfn = pfn, .address = offset };
+
+	if (ioctl(fd, how, &r))
+		return -errno;
+	return !at_is(r.bytes, sizeof(r.bytes), seed);
+}
+
+/* 0: through the direct map stands the pattern; 1: other bytes; or -errno. */
+static inline int at_reader_reads(int fd, uint64_t pfn, size_t offset,
+				  uint64_t seed)
+{
+	return at_reader_ask(fd, SECMEM_READER_READ, pfn, offset, seed);
+}
+
+/* The same of what the page really holds. */
+static inline int at_reader_looks(int fd, uint64_t pfn, size_t offset,
+				  uint64_t seed)
+{
+	return at_reader_ask(fd, SECMEM_READER_LOOK, pfn, offset, seed);
 }
 
 #endif /* SECMEM_ATTACK_H */

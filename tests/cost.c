@@ -3,6 +3,7 @@
  * What strangers' grants of a secret cost those who use it: ACQUIRE and RELEASE
  * with none, and with ten thousand, which only exist or hold it as well. Under
  * tests/vm/run --icount, as tests/run does it, time is counted in instructions.
+ * And what it costs to create and close when pages leave the direct map.
  *
  * VM: --icount --mem 1G
  */
@@ -16,6 +17,10 @@
 
 /* A release may cost so much more: what noise there is, no list's length. */
 #define RATIO_MOST 1.25
+
+/* CREATE and CLOSE with removal, to those without. */
+#define REMOVAL_MOST 1.3
+#define REMOVED 512
 
 struct cost {
 	int64_t acquire, release;
@@ -143,6 +148,49 @@ static int report(const struct user *user)
 	       late <= 2 * RATIO_MOST;
 }
 
+/* A vault with so many secrets of a page, from open to close; or -errno. */
+static int64_t removal_measure(const char *parameters)
+{
+	uint64_t handles[REMOVED];
+	int64_t began;
+	int err, fd, i;
+
+	err = sm_reload(parameters);
+	if (err)
+		return err;
+	began = ticks();
+	fd = sm_open();
+	for (i = 0; i < REMOVED && !err; i++)
+		err = sm_create(fd, LENGTH, &handles[i]);
+	for (i = 0; i < REMOVED && !err; i++)
+		err = sm_close(fd, handles[i]);
+	close(fd);
+	return err ?: (ticks() - began) / REMOVED;
+}
+
+/* Before anything else holds the module. */
+static void removal_report(unsigned int number)
+{
+	static const char *name = "cost.removal_adds_less_than_a_third";
+	int64_t without = removal_measure("directmap=off");
+	int64_t with = removal_measure("directmap=require");
+
+	if (with == -EOPNOTSUPP) {
+		sm_module_load(SM_MODULE, "");
+		printf("ok %u %s # SKIP no page leaves the direct map here\n",
+		       number, name);
+		return;
+	}
+	printf("# CREATE and CLOSE, one of %d: %lld without removal, %lld with it (%.3f)\n",
+	       REMOVED, (long long)without, (long long)with,
+	       ratio(with, without));
+	printf("%sok %u %s\n",
+	       without > 0 && with > 0 && ratio(with, without) <= REMOVAL_MOST ?
+		       "" :
+		       "not ",
+	       number, name);
+}
+
 static int bail(const char *what, int err)
 {
 	printf("Bail out! %s: %d\nnot ok 1 %s\n", what, err, what);
@@ -163,7 +211,8 @@ int main(void)
 	int err, bad = 0;
 	pid_t pid;
 
-	printf("TAP version 13\n1..%zu\n", ARRAY_SIZE(users));
+	printf("TAP version 13\n1..%zu\n", ARRAY_SIZE(users) + 1);
+	removal_report(ARRAY_SIZE(users) + 1);
 	err = sm_vault_open(&v);
 	if (!err)
 		err = sm_create(v.fd, LENGTH, &s.handle);
@@ -210,7 +259,6 @@ int main(void)
 			return bail("measure", 2);
 	kill(pid, SIGKILL);
 	sm_reap(pid);
-
 	for (i = 0; i < ARRAY_SIZE(users); i++) {
 		err = !report(&users[i]);
 		printf("%sok %u cost.%s_pays_nothing_for_strangers\n",

@@ -193,6 +193,36 @@ TEST(memlock_limit_is_exact_in_pages)
 	AS_USER(memlock_is_exact, NULL);
 }
 
+/* Blocks of pages in which but one is in use are memory all the same. */
+static int memlock_idle(void *arg)
+{
+	static uint64_t handles[2048];
+	int fd = sm_open(), other = sm_open(), i;
+
+	(void)arg;
+	MUST(fd >= 0 && other >= 0);
+	MUST(!memlock(2048 * SM_PAGE));
+	MUST(fill(fd, 1, handles, 2048, 0) == 2048);
+	for (i = 0; i < 2048; i++)
+		if (i % 256 != 255)
+			MUST(!sm_close(fd, handles[i]));
+	/* Eight of them are left, and hold almost as much as before. */
+	MUST(!memlock(1000 * SM_PAGE));
+	MUST(fill(other, 1, NULL, 2048, -ENOMEM) == 0);
+	/* In the vault that has them, they serve at no further charge. */
+	MUST(fill(fd, 1, handles, 512, 0) == 512);
+	close(fd);
+	MUST(fill(other, 1, NULL, 2048, -ENOMEM) == 1000);
+	return 0;
+}
+
+TEST(idle_pages_beyond_an_allowance_are_charged)
+{
+	SKIP_UNLESS_ROOT;
+	ASSERT_EQ(0, memlock_lift());
+	AS_USER(memlock_idle, NULL);
+}
+
 static int memlock_nothing(void *arg)
 {
 	int fd = sm_open();
@@ -506,13 +536,19 @@ TEST(vault_that_is_full_is_emfile)
 
 /* The memory cgroup. */
 
-static long cgroup_current(void)
+static long cgroup_current_of(const char *group)
 {
-	char text[64];
+	char path[256], text[64];
 
-	if (text_read(CGROUP "/memory.current", text, sizeof(text)))
+	snprintf(path, sizeof(path), "%s/memory.current", group);
+	if (text_read(path, text, sizeof(text)))
 		return -1;
 	return strtol(text, NULL, 10);
+}
+
+static long cgroup_current(void)
+{
+	return cgroup_current_of(CGROUP);
 }
 
 #define MIB (1L << 20)
@@ -593,6 +629,76 @@ TEST_F(cgroup, pages_are_charged_to_the_memory_cgroup)
 {
 	if (self->made)
 		AS_ROOT(cgroup_is_charged, NULL);
+}
+
+struct cgroup_member {
+	int fd; /* a grant of the whole vault */
+	const char *group;
+	int ready, go;
+	bool closes; /* three of each four secrets, once it has all */
+};
+
+#define CGROUP_OTHER CGROUPS "/secmem_limits_test_2"
+
+static int cgroup_member(void *arg)
+{
+	struct cgroup_member *m = arg;
+	static uint64_t handles[4096];
+	char path[256];
+	int i;
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", m->group);
+	if (text_write(path, "0") || fill(m->fd, 1, handles, 4096, 0) != 4096)
+		return 2;
+	for (i = 0; m->closes && i < 4096; i++)
+		if (i % 4 && sm_close(m->fd, handles[i]))
+			return 3;
+	if (sm_event_set(m->ready) || sm_event_wait(m->go))
+		return 4;
+	return 0;
+}
+
+/*
+ * Two processes fill one vault, each from a group of its own; the first leaves
+ * idle pages, of which the other takes none.
+ */
+TEST_F(cgroup, each_group_is_charged_for_what_it_creates)
+{
+	struct cgroup_member m[2] = {
+		{ .group = CGROUP, .closes = true },
+		{ .group = CGROUP_OTHER },
+	};
+	long before[2];
+	struct sm_vault v;
+	pid_t pid[2];
+	int i;
+
+	if (!self->made)
+		return;
+	ASSERT_EQ(0, mkdir(CGROUP_OTHER, 0755));
+	ASSERT_EQ(0, sm_vault_open(&v));
+	for (i = 0; i < 2; i++) {
+		m[i].ready = sm_event();
+		m[i].go = sm_event();
+		before[i] = cgroup_current_of(m[i].group);
+		ASSERT_EQ(0, sm_export(v.fd, SECMEM_HANDLE_NONE,
+				       SECMEM_RIGHT_ALL, &m[i].fd));
+		pid[i] = sm_fork(cgroup_member, &m[i]);
+		ASSERT_LT(0, pid[i]);
+		ASSERT_EQ(0, sm_event_wait(m[i].ready));
+		close(m[i].fd);
+	}
+	for (i = 0; i < 2; i++) {
+		long more = cgroup_current_of(m[i].group) - before[i];
+
+		EXPECT_LE(16 * MIB - MIB, more);
+		EXPECT_GE(16 * MIB + 8 * MIB, more);
+		ASSERT_EQ(0, sm_event_set(m[i].go));
+	}
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(0, sm_reap(pid[i]));
+	sm_vault_close(&v);
+	EXPECT_EQ(0, rmdir(CGROUP_OTHER));
 }
 
 TEST_F(cgroup, create_beyond_the_memory_cgroup_is_enomem)

@@ -38,6 +38,7 @@ struct victim {
 	int fd, memfd;
 	uint64_t open, shut;
 	uint64_t open_seed, shut_seed, plain_seed;
+	uint64_t open_pfn, shut_pfn, plain_pfn; /* of their first pages */
 	unsigned char *view, *open_bytes, *shut_bytes, *plain_bytes;
 	bool intact;
 	int ready, check, checked;
@@ -46,6 +47,7 @@ struct victim {
 /* Fills the struct in, in the process that will be the victim. */
 static int victim_prepare(struct victim *t)
 {
+	int reader = at_reader_open();
 	struct sm_vault v;
 	uint64_t offset;
 	int err;
@@ -64,12 +66,16 @@ static int victim_prepare(struct victim *t)
 	if (err)
 		return err;
 	t->shut_bytes = v.view + offset;
+	at_reader_find(reader, t->shut_bytes, &t->shut_pfn);
 	sm_release(v.fd, t->shut);
 	err = sm_acquire(v.fd, t->open, SECMEM_WRITE, &offset);
 	if (err)
 		return err;
 	t->open_bytes = v.view + offset;
+	at_reader_find(reader, t->open_bytes, &t->open_pfn);
 	t->plain_bytes = at_ordinary(LENGTH, t->plain_seed);
+	at_reader_find(reader, t->plain_bytes, &t->plain_pfn);
+	close(reader);
 	t->memfd = memfd_create("control", MFD_CLOEXEC);
 	if (!t->plain_bytes ||
 	    write(t->memfd, t->plain_bytes, LENGTH) != LENGTH)
@@ -577,17 +583,6 @@ TEST_F(victim, pagemap_tells_no_page_of_it)
 	}
 }
 
-/* /proc/kcore shows what stands in the kernel's direct map. */
-static bool sees_no_secrets(void)
-{
-	struct secmem_info info = { 0 };
-	int fd = sm_open();
-
-	sm_info(fd, &info);
-	close(fd);
-	return info.protections & (1ULL << SECMEM_PROT_DIRECT_MAP);
-}
-
 /*
  * Nobody who comes by a page's number can take a reference to it: its count
  * is 0, as a free page's. Nor is it marked reserved, which VFIO would map.
@@ -595,38 +590,35 @@ static bool sees_no_secrets(void)
 TEST_F(victim, pages_cannot_be_pinned_by_their_number)
 {
 	struct victim *t = self->t;
-	uint64_t secret, plain, at, flags = 0;
+	uint64_t flags = 0;
 	int32_t count = -1;
 	struct at_kcore k;
 	int fd, err;
 
-	err = at_kcore_open(&k);
-	ASSERT_EQ(0, err);
-	if (sees_no_secrets())
-		SKIP(return, "the direct map does not show where it stands");
-	plain = at_pagemap(t->pid, t->plain_bytes) & AT_PAGEMAP_PFN;
-	ASSERT_NE(0, plain);
-	ASSERT_EQ(0, at_kcore_find(&k, t->open_seed, &secret, &at));
-
+	if (!t->plain_pfn)
+		SKIP(return, "no /vm/reader.ko");
+	ASSERT_EQ(t->plain_pfn,
+		  at_pagemap(t->pid, t->plain_bytes) & AT_PAGEMAP_PFN);
 	fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(8, pread(fd, &flags, 8, secret * 8));
+	ASSERT_EQ(8, pread(fd, &flags, 8, t->open_pfn * 8));
 	EXPECT_EQ(0, flags & (1ULL << 32)); /* KPF_RESERVED */
 	EXPECT_EQ(0, flags & (1ULL << 10)); /* KPF_BUDDY */
 	EXPECT_EQ(0, flags & (1ULL << 5)); /* KPF_LRU */
-	ASSERT_EQ(8, pread(fd, &flags, 8, plain * 8));
+	ASSERT_EQ(8, pread(fd, &flags, 8, t->plain_pfn * 8));
 	EXPECT_NE(0, flags & (1ULL << 12)); /* KPF_ANON */
 	ASSERT_EQ(8, pread(fd, &flags, 8, 0));
 	EXPECT_NE(0, flags & (1ULL << 32));
 	close(fd);
 
-	err = at_kcore_refcount(&k, plain, &count);
+	ASSERT_EQ(0, at_kcore_open(&k));
+	err = at_kcore_refcount(&k, t->plain_pfn, &count);
 	if (err == -ENOENT)
 		SKIP(return, "/proc/kcore does not say where struct page is");
 	ASSERT_EQ(0, err);
 	EXPECT_LE(1, count);
 	EXPECT_GT(16, count);
-	ASSERT_EQ(0, at_kcore_refcount(&k, secret, &count));
+	ASSERT_EQ(0, at_kcore_refcount(&k, t->open_pfn, &count));
 	EXPECT_EQ(0, count);
 	at_kcore_close(&k);
 }
@@ -634,37 +626,35 @@ TEST_F(victim, pages_cannot_be_pinned_by_their_number)
 TEST(closed_secret_is_wiped_from_memory)
 {
 	struct victim *t = victim_struct();
-	uint64_t pfn, open, shut, plain;
-	struct at_kcore k;
+	int reader;
 
 	ASSERT_EQ(0, victim_prepare(t));
-	if (sees_no_secrets())
-		SKIP(return, "the direct map does not show where it stood");
-	ASSERT_EQ(0, at_kcore_open(&k));
+	if (!t->plain_pfn)
+		SKIP(return, "no /vm/reader.ko");
+	reader = at_reader_open();
 
 	/* Control: while they live, open or shut, they are there. */
-	ASSERT_EQ(0, at_kcore_find(&k, t->plain_seed, &pfn, &plain));
-	ASSERT_EQ(0, at_kcore_find(&k, t->open_seed, &pfn, &open));
-	ASSERT_EQ(0, at_kcore_find(&k, t->shut_seed, &pfn, &shut));
+	EXPECT_EQ(0, at_reader_looks(reader, t->plain_pfn, 0, t->plain_seed));
+	EXPECT_EQ(0, at_reader_looks(reader, t->open_pfn, 0, t->open_seed));
+	EXPECT_EQ(0, at_reader_looks(reader, t->shut_pfn, 0, t->shut_seed));
 	ASSERT_EQ(0, sm_release(t->fd, t->open));
-	EXPECT_TRUE(at_kcore_begins(&k, open, t->open_seed));
+	EXPECT_EQ(0, at_reader_looks(reader, t->open_pfn, 0, t->open_seed));
 	ASSERT_EQ(0, sm_close(t->fd, t->open));
-	EXPECT_FALSE(at_kcore_begins(&k, open, t->open_seed));
+	EXPECT_EQ(1, at_reader_looks(reader, t->open_pfn, 0, t->open_seed));
 
 	/* And when nobody closes it but its file. */
 	munmap(t->view, SM_VIEW_LENGTH);
-	EXPECT_TRUE(at_kcore_begins(&k, shut, t->shut_seed));
+	EXPECT_EQ(0, at_reader_looks(reader, t->shut_pfn, 0, t->shut_seed));
 	close(t->fd);
-	EXPECT_FALSE(at_kcore_begins(&k, shut, t->shut_seed));
-	EXPECT_TRUE(at_kcore_begins(&k, plain, t->plain_seed));
-	at_kcore_close(&k);
+	EXPECT_EQ(1, at_reader_looks(reader, t->shut_pfn, 0, t->shut_seed));
+	EXPECT_EQ(0, at_reader_looks(reader, t->plain_pfn, 0, t->plain_seed));
+	close(reader);
 }
 
 TEST(killed_owner_leaves_nothing_in_memory)
 {
 	struct victim *t = victim_struct();
-	uint64_t pfn, open, shut;
-	struct at_kcore k;
+	int reader;
 	pid_t pid;
 
 	t->ready = sm_event();
@@ -677,16 +667,16 @@ TEST(killed_owner_leaves_nothing_in_memory)
 	t->fd = syscall(SYS_pidfd_getfd, syscall(SYS_pidfd_open, pid, 0), t->fd,
 			0);
 	ASSERT_LE(0, t->fd);
-	if (sees_no_secrets())
-		SKIP(return, "the direct map does not show where it stood");
-	ASSERT_EQ(0, at_kcore_open(&k));
-	ASSERT_EQ(0, at_kcore_find(&k, t->open_seed, &pfn, &open));
-	ASSERT_EQ(0, at_kcore_find(&k, t->shut_seed, &pfn, &shut));
+	if (!t->plain_pfn)
+		SKIP(return, "no /vm/reader.ko");
+	reader = at_reader_open();
+	EXPECT_EQ(0, at_reader_looks(reader, t->open_pfn, 0, t->open_seed));
+	EXPECT_EQ(0, at_reader_looks(reader, t->shut_pfn, 0, t->shut_seed));
 	kill(pid, SIGKILL);
 	ASSERT_EQ(128 + SIGKILL, sm_reap(pid));
-	EXPECT_FALSE(at_kcore_begins(&k, open, t->open_seed));
-	EXPECT_FALSE(at_kcore_begins(&k, shut, t->shut_seed));
-	at_kcore_close(&k);
+	EXPECT_EQ(1, at_reader_looks(reader, t->open_pfn, 0, t->open_seed));
+	EXPECT_EQ(1, at_reader_looks(reader, t->shut_pfn, 0, t->shut_seed));
+	close(reader);
 }
 
 /* From here on the victim attacks itself, as code of its own may be made to. */

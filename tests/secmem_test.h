@@ -575,6 +575,33 @@ static inline int sm_run(int (*fn)(void *), void *arg)
 	return pid < 0 ? -1 : sm_reap(pid);
 }
 
+/* The module itself, for tests that want it with other parameters. */
+#define SM_MODULE "/vm/secmem.ko"
+
+static inline int sm_module_load(const char *path, const char *parameters)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (syscall(SYS_finit_module, fd, parameters, 0))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static inline int sm_module_unload(const char *name)
+{
+	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
+}
+
+static inline int sm_reload(const char *parameters)
+{
+	int err = sm_module_unload("secmem");
+
+	return err ?: sm_module_load(SM_MODULE, parameters);
+}
+
 /* A plain user, member of the group that owns the device: 0 or -errno. */
 #define SM_USER 1000
 

@@ -64,6 +64,8 @@ const char *secmem_why_text(unsigned int why)
 		[SECMEM_WHY_NOT_BUILT] = "this version of secmem lacks it",
 		[SECMEM_WHY_KERNEL] = "this kernel lacks what it needs",
 		[SECMEM_WHY_ADMIN] = "switched off by the administrator",
+		[SECMEM_WHY_STAYED] = "tried, without effect on this kernel",
+		[SECMEM_WHY_NO_MEMORY] = "no memory when the module was loaded",
 	};
 
 	return why < ARRAY_SIZE(texts) ? texts[why] : NULL;

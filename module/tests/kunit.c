@@ -54,7 +54,7 @@ struct secmem_secret *secmem_kunit_secret(struct kunit *test,
 	secmem_bytes_layout(&bytes, length, 1);
 	secret = secmem_vault_reserve(vault, bytes.count);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(secret));
-	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, false), 0);
+	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, vault, 0, false), 0);
 	made = secmem_handle_make(secret->slot, secret->generation + 1);
 	secmem_canary_plant(&bytes, &vault->canary_key, made);
 	secmem_secret_publish(secret, &bytes, label);
@@ -68,4 +68,16 @@ void secmem_kunit_close(struct kunit *test, struct secmem_secret *secret)
 	KUNIT_EXPECT_EQ(test, secmem_secret_close(secret, secret->generation,
 						  SECMEM_NOWAIT, 0), 0);
 	KUNIT_EXPECT_EQ(test, (int)secret->state, (int)SECMEM_CLOSED);
+}
+
+/* The byte there, before it is changed by @flip. */
+u8 secmem_kunit_flip(const struct secmem_bytes *bytes, u32 at, u8 flip)
+{
+	struct page *page = secmem_bytes_page(bytes, at >> PAGE_SHIFT);
+	u8 *mapped = secmem_page_map(page);
+	u8 was = mapped[offset_in_page(at)];
+
+	mapped[offset_in_page(at)] ^= flip;
+	secmem_page_unmap(page, mapped);
+	return was;
 }

@@ -17,6 +17,7 @@ void secmem_kunit_vault_end(struct secmem_vault *vault);
 struct secmem_secret *secmem_kunit_secret(struct kunit *test,
 					  struct secmem_vault *vault,
 					  u32 length, u64 *handle);
+u8 secmem_kunit_flip(const struct secmem_bytes *bytes, u32 at, u8 flip);
 void secmem_kunit_close(struct kunit *test, struct secmem_secret *secret);
 
 #endif /* _SECMEM_TESTS_KUNIT_H */

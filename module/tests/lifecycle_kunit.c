@@ -557,9 +557,8 @@ static void secmem_lifecycle_damage(struct kunit *test)
 {
 	struct secmem_lifecycle_test *ctx = test->priv;
 	struct secmem_secret *secret = ctx->secret;
-	u8 *at = page_address(secmem_bytes_page(&secret->bytes, 0));
 
-	at[secret->bytes.offset - 1] ^= 1;
+	secmem_kunit_flip(&secret->bytes, secret->bytes.offset - 1, 1);
 	KUNIT_EXPECT_EQ(test,
 			secmem_secret_close(secret, ctx->generation, 0, 0),
 			-EBADMSG);

@@ -11,10 +11,14 @@ static const siphash_key_t secmem_test_key = { { 1, 2 } };
 
 #define SECMEM_TEST_HANDLE	0x100000001ULL
 
-static u8 *secmem_test_at(const struct secmem_bytes *bytes, u32 at)
+/* Whether @length bytes from the beginning of a page are zero. */
+static bool secmem_test_zero(struct page *page, u32 length)
 {
-	return (u8 *)page_address(secmem_bytes_page(bytes, at >> PAGE_SHIFT)) +
-	       offset_in_page(at);
+	u8 *mapped = secmem_page_map(page);
+	bool zero = !memchr_inv(mapped, 0, length);
+
+	secmem_page_unmap(page, mapped);
+	return zero;
 }
 
 static bool secmem_pages_layout_good(u32 length, u32 align)
@@ -66,6 +70,7 @@ static long secmem_test_locked(void)
 
 static void secmem_pages_account(struct kunit *test)
 {
+	struct secmem_vault *vault = secmem_kunit_vault(test);
 	static const u32 lengths[] = { 1, 4096, 4097, 65536, 1 << 20 };
 	struct secmem_counts before, after;
 	struct secmem_bytes bytes;
@@ -76,32 +81,31 @@ static void secmem_pages_account(struct kunit *test)
 		before = secmem_kunit_counts();
 		locked = secmem_test_locked();
 		secmem_bytes_layout(&bytes, lengths[i], 1);
-		KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, false), 0);
+		KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, vault, 0, false), 0);
 		after = secmem_kunit_counts();
 		KUNIT_EXPECT_EQ(test, after.pages - before.pages,
 				(s64)bytes.count);
 		KUNIT_EXPECT_EQ(test, secmem_test_locked() - locked,
 				(long)bytes.count);
-		KUNIT_EXPECT_PTR_EQ(test, bytes.charged, current_cred());
 		for (at = 0; at < bytes.count; at++) {
 			struct page *page = secmem_bytes_page(&bytes, at);
 
 			KUNIT_EXPECT_EQ(test, page_ref_count(page), 0);
 			KUNIT_EXPECT_FALSE(test, PageReserved(page));
-			KUNIT_EXPECT_NULL(test,
-					  memchr_inv(page_address(page), 0,
-						     PAGE_SIZE));
+			KUNIT_EXPECT_TRUE(test, secmem_test_zero(page, PAGE_SIZE));
 		}
 		secmem_bytes_destroy(&bytes);
 		after = secmem_kunit_counts();
 		KUNIT_EXPECT_EQ(test, after.pages, before.pages);
 		KUNIT_EXPECT_EQ(test, secmem_test_locked(), locked);
 	}
+	secmem_kunit_vault_end(vault);
 }
 
 /* Without CAP_IPC_LOCK the cap rules; what fails is not charged. */
 static void secmem_pages_limit(struct kunit *test)
 {
+	struct secmem_vault *vault = secmem_kunit_vault(test);
 	long locked = secmem_test_locked();
 	unsigned long cap = secmem_memlock_cap;
 	struct cred *plain = prepare_creds();
@@ -115,20 +119,20 @@ static void secmem_pages_limit(struct kunit *test)
 	secmem_memlock_cap = (locked + 2) * PAGE_SIZE;
 	old = override_creds(plain);
 	secmem_bytes_layout(&bytes, 2 * PAGE_SIZE + 1, 1);
-	KUNIT_EXPECT_EQ(test, secmem_bytes_create(&bytes, false), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, secmem_bytes_create(&bytes, vault, 0, false), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, secmem_test_locked(), locked);
 	secmem_bytes_layout(&bytes, 2 * PAGE_SIZE, 1);
-	KUNIT_EXPECT_EQ(test, secmem_bytes_create(&bytes, false), 0);
+	KUNIT_EXPECT_EQ(test, secmem_bytes_create(&bytes, vault, 0, false), 0);
 	secmem_bytes_layout(&second, 1, 1);
-	KUNIT_EXPECT_EQ(test, secmem_bytes_create(&second, false), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, secmem_bytes_create(&second, vault, 0, false), -ENOMEM);
 	secmem_bytes_destroy(&bytes);
-	KUNIT_EXPECT_EQ(test, secmem_bytes_create(&second, false), 0);
+	KUNIT_EXPECT_EQ(test, secmem_bytes_create(&second, vault, 0, false), 0);
 	secmem_bytes_destroy(&second);
 	revert_creds(old);
 
 	/* Who may lock as he likes is charged all the same. */
 	secmem_bytes_layout(&bytes, 3 * PAGE_SIZE, 1);
-	KUNIT_EXPECT_EQ(test, secmem_bytes_create(&bytes, false), 0);
+	KUNIT_EXPECT_EQ(test, secmem_bytes_create(&bytes, vault, 0, false), 0);
 	KUNIT_EXPECT_EQ(test, secmem_test_locked() - locked, 3L);
 	secmem_bytes_destroy(&bytes);
 	KUNIT_EXPECT_EQ(test, secmem_test_locked(), locked);
@@ -136,10 +140,12 @@ static void secmem_pages_limit(struct kunit *test)
 	put_cred(plain);
 	after = secmem_kunit_counts();
 	KUNIT_EXPECT_EQ(test, after.pages, before.pages);
+	secmem_kunit_vault_end(vault);
 }
 
 static void secmem_pages_random(struct kunit *test)
 {
+	struct secmem_vault *vault = secmem_kunit_vault(test);
 	struct secmem_bytes one, two;
 	u8 *copy;
 	u32 at;
@@ -148,21 +154,23 @@ static void secmem_pages_random(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, copy);
 	secmem_bytes_layout(&one, PAGE_SIZE + 100, 1);
 	secmem_bytes_layout(&two, PAGE_SIZE + 100, 1);
-	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&one, true), 0);
-	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&two, true), 0);
+	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&one, vault, 0, true), 0);
+	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&two, vault, 0, true), 0);
 	secmem_bytes_read(&one, 0, copy, one.length);
 	KUNIT_EXPECT_FALSE(test, secmem_bytes_equal(&two, copy));
 	/* All of it: no run of 16 zeros, and nothing beside it. */
 	for (at = 0; at + 16 <= one.length; at++)
 		KUNIT_EXPECT_NOT_NULL(test, memchr_inv(copy + at, 0, 16));
-	KUNIT_EXPECT_NULL(test, memchr_inv(secmem_test_at(&one, 0), 0,
-					   one.offset));
+	KUNIT_EXPECT_TRUE(test, secmem_test_zero(secmem_bytes_page(&one, 0),
+						 one.offset));
 	secmem_bytes_destroy(&one);
 	secmem_bytes_destroy(&two);
+	secmem_kunit_vault_end(vault);
 }
 
 static void secmem_pages_copy(struct kunit *test)
 {
+	struct secmem_vault *vault = secmem_kunit_vault(test);
 	static const u32 lengths[] = { 1, 100, 4096, 4097, 9000, 12288 };
 	struct secmem_bytes bytes;
 	u8 *from, *to;
@@ -177,7 +185,7 @@ static void secmem_pages_copy(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
 		secmem_bytes_layout(&bytes, lengths[i], 1);
-		KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, false), 0);
+		KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, vault, 0, false), 0);
 		/* In pieces that straddle the pages' borders. */
 		for (at = 0; at < lengths[i]; at += 61)
 			secmem_bytes_write(&bytes, at, from + at,
@@ -202,22 +210,24 @@ static void secmem_pages_copy(struct kunit *test)
 		from[lengths[i] - 1] ^= 1;
 		/* What is not of the data stays zero. */
 		for (at = 0; at < bytes.offset; at++)
-			KUNIT_EXPECT_EQ(test, (int)*secmem_test_at(&bytes, at),
-					0);
+			KUNIT_EXPECT_EQ(test,
+					(int)secmem_kunit_flip(&bytes, at, 0), 0);
 		secmem_bytes_destroy(&bytes);
 	}
+	secmem_kunit_vault_end(vault);
 }
 
-static void secmem_pages_canary_one(struct kunit *test, u32 length, u32 align)
+static void secmem_pages_canary_one(struct kunit *test,
+				    struct secmem_vault *vault, u32 length,
+				    u32 align)
 {
 	siphash_key_t other = { { 1, 3 } };
 	struct secmem_bytes bytes;
 	bool guarded, intact;
 	u32 at, end, size;
-	u8 *byte;
 
 	secmem_bytes_layout(&bytes, length, align);
-	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, false), 0);
+	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, vault, 0, false), 0);
 	secmem_canary_plant(&bytes, &secmem_test_key, SECMEM_TEST_HANDLE);
 	KUNIT_EXPECT_TRUE(test, secmem_canary_intact(&bytes, &secmem_test_key,
 						     SECMEM_TEST_HANDLE));
@@ -228,8 +238,7 @@ static void secmem_pages_canary_one(struct kunit *test, u32 length, u32 align)
 		if (at + 32 < bytes.offset ||
 		    (at > bytes.offset + 32 && at + 32 < end) || at > end + 32)
 			continue;
-		byte = secmem_test_at(&bytes, at);
-		*byte ^= 0x10;
+		secmem_kunit_flip(&bytes, at, 0x10);
 		guarded = (at < bytes.offset && at + 16 >= bytes.offset) ||
 			  (at >= end && at < end + 16);
 		intact = secmem_canary_intact(&bytes, &secmem_test_key,
@@ -237,7 +246,7 @@ static void secmem_pages_canary_one(struct kunit *test, u32 length, u32 align)
 		KUNIT_EXPECT_EQ_MSG(test, intact, !guarded,
 				    "byte %u of data at %u to %u", at,
 				    bytes.offset, end);
-		*byte ^= 0x10;
+		secmem_kunit_flip(&bytes, at, 0x10);
 	}
 	/* By accident a byte of the canary may agree, not eight of them. */
 	if (bytes.offset >= 8) {
@@ -254,6 +263,7 @@ static void secmem_pages_canary_one(struct kunit *test, u32 length, u32 align)
 
 static void secmem_pages_canary(struct kunit *test)
 {
+	struct secmem_vault *vault = secmem_kunit_vault(test);
 	static const u32 lengths[] = { 1, 9, 32, 4072, 4080, 4085,
 				       4095, 4096, 4097, 8185, 8192 };
 	static const u32 aligns[] = { 1, 8, 64, 4096 };
@@ -261,7 +271,9 @@ static void secmem_pages_canary(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(lengths); i++)
 		for (j = 0; j < ARRAY_SIZE(aligns); j++)
-			secmem_pages_canary_one(test, lengths[i], aligns[j]);
+			secmem_pages_canary_one(test, vault, lengths[i],
+						aligns[j]);
+	secmem_kunit_vault_end(vault);
 }
 
 static struct kunit_case secmem_pages_cases[] = {

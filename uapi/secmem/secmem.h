@@ -132,6 +132,8 @@
 #define SECMEM_WHY_NOT_BUILT	1	/* this version of secmem lacks it */
 #define SECMEM_WHY_KERNEL	2	/* this kernel lacks what it needs */
 #define SECMEM_WHY_ADMIN	3	/* switched off by the administrator */
+#define SECMEM_WHY_STAYED	4	/* tried, and a look showed no effect */
+#define SECMEM_WHY_NO_MEMORY	5	/* no memory for it when the module was loaded */
 
 /*
  * SECMEM_IOC_INFO: what this kernel and this file offer.

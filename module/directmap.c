@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Off the direct map: the kernel's own mapping of all memory lacks the pages of
+ * secrets, so that a bug which makes the kernel read some address does not read
+ * a secret.
+ *
+ * set_direct_map_invalid_noflush() and its relatives are not exported. A kprobe
+ * that is never enabled tells where they are; they are called through
+ * static_call, which is a direct call where the architecture can: neither IBT
+ * nor kCFI has a say in that.
+ *
+ * Every removal is looked at: some configurations return 0 and leave the page
+ * as it is (CVE-2024-50182 was that).
+ */
+#include <linux/kprobes.h>
+#include <linux/moduleparam.h>
+#include <linux/static_call.h>
+#include <linux/uaccess.h>
+#ifdef CONFIG_ARM64
+#include <asm/tlbflush.h>
+#endif
+
+#include "internal.h"
+
+static char *secmem_directmap_mode = "auto";
+module_param_named(directmap, secmem_directmap_mode, charp, 0444);
+MODULE_PARM_DESC(directmap,
+		 "Remove secrets from the direct map: auto, off, or require");
+
+static bool secmem_directmap_active;		/* constant after setup */
+static u8 secmem_directmap_reason;		/* constant after setup */
+
+static int secmem_directmap_no_page(struct page *page)
+{
+	return -EOPNOTSUPP;
+}
+
+DEFINE_STATIC_CALL(secmem_directmap_invalid, secmem_directmap_no_page);
+DEFINE_STATIC_CALL(secmem_directmap_default, secmem_directmap_no_page);
+
+#ifdef CONFIG_ARM64
+static void secmem_directmap_flush(struct page *first, unsigned int count)
+{
+	unsigned long start = (unsigned long)page_address(first);
+
+	flush_tlb_kernel_range(start, start + count * PAGE_SIZE);
+}
+#else
+static void secmem_directmap_no_range(unsigned long start, unsigned long end)
+{
+}
+
+DEFINE_STATIC_CALL(secmem_directmap_range, secmem_directmap_no_range);
+
+static void secmem_directmap_flush(struct page *first, unsigned int count)
+{
+	unsigned long start = (unsigned long)page_address(first);
+
+	static_call(secmem_directmap_range)(start, start + count * PAGE_SIZE);
+}
+#endif
+
+static unsigned long secmem_directmap_find(const char *name)
+{
+	struct kprobe probe = {
+		.symbol_name = name,
+		.flags = KPROBE_FLAG_DISABLED,
+	};
+	unsigned long at;
+
+	if (register_kprobe(&probe))
+		return 0;
+	at = (unsigned long)probe.addr;
+	unregister_kprobe(&probe);
+	return at;
+}
+
+/**
+ * secmem_directmap_use - what takes a page out, and what puts it back
+ * @invalid: set_direct_map_invalid_noflush(), or what a unit test has instead
+ * @usual: set_direct_map_default_noflush(), likewise
+ *
+ * Context: Process context; no page is on its way.
+ */
+void secmem_directmap_use(int (*invalid)(struct page *page),
+			  int (*usual)(struct page *page))
+{
+	static_call_update(secmem_directmap_invalid, invalid);
+	static_call_update(secmem_directmap_default, usual);
+}
+
+/**
+ * secmem_directmap_route - find what takes pages out and puts them back
+ *
+ * Context: Process context; no page is on its way.
+ * Return: whether all was found; it is used from now on.
+ */
+bool secmem_directmap_route(void)
+{
+	unsigned long invalid, usual;
+
+	invalid = secmem_directmap_find("set_direct_map_invalid_noflush");
+	usual = secmem_directmap_find("set_direct_map_default_noflush");
+	if (!invalid || !usual)
+		return false;
+#ifndef CONFIG_ARM64
+	{
+		unsigned long range;
+
+		range = secmem_directmap_find("flush_tlb_kernel_range");
+		if (!range)
+			return false;
+		static_call_update(secmem_directmap_range, (void *)range);
+	}
+#endif
+	secmem_directmap_use((void *)invalid, (void *)usual);
+	return true;
+}
+
+static bool secmem_directmap_present(struct page *page)
+{
+	u8 byte;
+
+	return !copy_from_kernel_nofault(&byte, page_address(page), 1);
+}
+
+/**
+ * secmem_directmap_restore - put a page back into the direct map
+ * @page: not in it
+ *
+ * Nothing is flushed: no TLB keeps what is not there.
+ *
+ * Context: Any.
+ * Return: whether it is there again, by a look.
+ */
+bool secmem_directmap_restore(struct page *page)
+{
+	if (!static_call(secmem_directmap_default)(page) &&
+	    secmem_directmap_present(page))
+		return true;
+	pr_err_ratelimited("secmem: a page does not return to the direct map; it is kept\n");
+	return false;
+}
+
+/**
+ * secmem_directmap_remove - take pages out of the direct map
+ * @first: the first of them
+ * @count: how many, one after another
+ *
+ * Context: Process context, may sleep.
+ * Return: SECMEM_DIRECTMAP_REMOVED, all are out, by a look at each;
+ * SECMEM_DIRECTMAP_PRESENT, all are in, as before; SECMEM_DIRECTMAP_LOST, some
+ * are out and do not come back: none may be used.
+ */
+enum secmem_directmap secmem_directmap_remove(struct page *first,
+					      unsigned int count)
+{
+	enum secmem_directmap result = SECMEM_DIRECTMAP_PRESENT;
+	unsigned int i, out;
+
+	if (!secmem_directmap_active)
+		return result;
+	for (out = 0; out < count; out++)
+		if (static_call(secmem_directmap_invalid)(first + out))
+			break;
+	secmem_directmap_flush(first, count);
+	for (i = 0; i < out; i++)
+		if (secmem_directmap_present(first + i))
+			break;
+	if (i == count)
+		return SECMEM_DIRECTMAP_REMOVED;
+
+	pr_warn_ratelimited("secmem: pages do not leave the direct map\n");
+	for (i = 0; i < out; i++)
+		if (!secmem_directmap_restore(first + i))
+			result = SECMEM_DIRECTMAP_LOST;
+	return result;
+}
+
+/**
+ * secmem_directmap_splits - would a removal split a large mapping
+ * @page: in the direct map
+ *
+ * Context: Any.
+ * Return: whether it would; false where that cannot be told.
+ */
+bool secmem_directmap_splits(struct page *page)
+{
+#ifdef CONFIG_X86_64
+	unsigned int level;
+
+	return secmem_directmap_active &&
+	       lookup_address((unsigned long)page_address(page), &level) &&
+	       level != PG_LEVEL_4K;
+#else
+	return false;
+#endif
+}
+
+/**
+ * secmem_directmap_required - are pages that do not leave it to be refused
+ *
+ * Context: Any.
+ * Return: whether the administrator said so.
+ */
+bool secmem_directmap_required(void)
+{
+	return sysfs_streq(secmem_directmap_mode, "require");
+}
+
+/**
+ * secmem_directmap_why - why the protection is in force, or is not
+ *
+ * Context: Any.
+ * Return: SECMEM_WHY_*.
+ */
+u8 secmem_directmap_why(void)
+{
+	return secmem_directmap_reason;
+}
+
+/**
+ * secmem_directmap_try - a page out and in again, seen by a window meanwhile
+ *
+ * Context: Process context.
+ * Return: SECMEM_WHY_IN_FORCE, or what was in the way.
+ */
+u8 secmem_directmap_try(void)
+{
+	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	u8 reason = SECMEM_WHY_STAYED;
+	u8 *at;
+
+	if (!page)
+		return SECMEM_WHY_NO_MEMORY;
+	if (secmem_directmap_remove(page, 1) == SECMEM_DIRECTMAP_REMOVED) {
+		at = secmem_window_open(page);
+		at[PAGE_SIZE - 1] = 0x5e;
+		secmem_window_close(page, at);
+		if (!secmem_directmap_restore(page))
+			return SECMEM_WHY_STAYED;
+		at = page_address(page);
+		if (at[PAGE_SIZE - 1] == 0x5e)
+			reason = SECMEM_WHY_IN_FORCE;
+	}
+	__free_page(page);
+	return reason;
+}
+
+/**
+ * secmem_directmap_setup - at module load: find a way, and try it
+ *
+ * Context: Process context.
+ * Return: 0; -EINVAL, no such mode; -EOPNOTSUPP, required and not to be had.
+ */
+int secmem_directmap_setup(void)
+{
+	if (sysfs_streq(secmem_directmap_mode, "off")) {
+		secmem_directmap_reason = SECMEM_WHY_ADMIN;
+		return 0;
+	}
+	if (!sysfs_streq(secmem_directmap_mode, "auto") &&
+	    !secmem_directmap_required()) {
+		pr_err("secmem: directmap=%s: it is auto, off or require\n",
+		       secmem_directmap_mode);
+		return -EINVAL;
+	}
+	if (!secmem_directmap_route()) {
+		secmem_directmap_reason = SECMEM_WHY_KERNEL;
+	} else if (secmem_window_setup()) {
+		secmem_directmap_reason = SECMEM_WHY_NO_MEMORY;
+	} else {
+		secmem_directmap_active = true;
+		secmem_directmap_reason = secmem_directmap_try();
+		if (secmem_directmap_reason != SECMEM_WHY_IN_FORCE) {
+			secmem_directmap_active = false;
+			secmem_window_teardown();
+		}
+	}
+	if (secmem_directmap_active)
+		return 0;
+	pr_warn("secmem: secrets stay in the kernel's direct map: %s\n",
+		secmem_directmap_reason == SECMEM_WHY_KERNEL ?
+			"this kernel has no function for it" :
+		secmem_directmap_reason == SECMEM_WHY_STAYED ?
+			"this kernel says it removed a page, and did not" :
+			"no memory");
+	return secmem_directmap_required() ? -EOPNOTSUPP : 0;
+}
+
+/**
+ * secmem_directmap_teardown - at module unload, when no page is out
+ *
+ * Context: Process context.
+ */
+void secmem_directmap_teardown(void)
+{
+	if (secmem_directmap_active)
+		secmem_window_teardown();
+}

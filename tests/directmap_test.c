@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Off the direct map: what the kernel itself sees of a secret, what the removal
+ * costs the direct map, and what the module says where there is none.
+ *
+ * VM: --mem 1G
+ */
+#include <sys/mount.h>
+#include <sys/resource.h>
+
+#include "attack.h"
+
+#define ON (1ULL << SECMEM_PROT_DIRECT_MAP)
+#define MANY 10000
+#define LARGE_KIB 2048 /* behind one large entry of the direct map */
+
+/* A line of /proc/meminfo, in KiB; -1 where this kernel has none. */
+static long meminfo(const char *name)
+{
+	char line[128];
+	long value = -1;
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, name, strlen(name)) &&
+		    line[strlen(name)] == ':')
+			value = strtol(line + strlen(name) + 1, NULL, 10);
+	if (f)
+		fclose(f);
+	return value;
+}
+
+static uint64_t protections(uint8_t *why)
+{
+	struct secmem_info info = { 0 };
+	int fd = sm_open();
+
+	sm_info(fd, &info);
+	close(fd);
+	if (why)
+		*why = info.why[SECMEM_PROT_DIRECT_MAP];
+	return info.protections;
+}
+
+/* CREATE with a mask that must hold; got is what does. */
+static int create_requiring(int fd, uint64_t mask, uint64_t *got)
+{
+	struct secmem_create c;
+	int err = sm_create_as(fd, 1, 0, 0, NULL, mask, &c);
+
+	*got = c.protections;
+	return err;
+}
+
+#define SKIP_UNLESS_ON                                                      \
+	do {                                                                \
+		if (geteuid() || access(SM_MODULE, R_OK))                   \
+			SKIP(return, "needs root and " SM_MODULE);          \
+		if (!(protections(NULL) & ON))                              \
+			SKIP(return, "no page leaves the direct map here"); \
+	} while (0)
+
+FIXTURE(direct)
+{
+	struct sm_vault v;
+	int reader;
+	uint64_t seed;
+};
+
+FIXTURE_SETUP(direct)
+{
+	self->reader = -1;
+	SKIP_UNLESS_ON;
+	self->seed = sm_now();
+	self->reader = at_reader_open();
+	ASSERT_LE(0, self->reader);
+	ASSERT_EQ(0, sm_vault_open(&self->v));
+}
+
+FIXTURE_TEARDOWN(direct)
+{
+	if (self->reader >= 0) {
+		close(self->reader);
+		EXPECT_EQ(0, sm_module_unload("reader"));
+		sm_vault_close(&self->v);
+	}
+}
+
+TEST_F(direct, kernel_cannot_read_a_secret_open_or_shut)
+{
+	unsigned char *plain, *bytes;
+	uint64_t handle, at, pfn = 0, last = 0;
+	struct secmem_info info;
+
+	if (self->reader < 0)
+		return;
+	/* Control: ordinary memory, in the same way. */
+	plain = at_ordinary(SM_PAGE, self->seed);
+	ASSERT_NE(NULL, plain);
+	ASSERT_EQ(0, at_reader_find(self->reader, plain, &pfn));
+	EXPECT_EQ(0, at_reader_reads(self->reader, pfn, 0, self->seed));
+
+	ASSERT_EQ(0, at_secret(&self->v, 2 * SM_PAGE, self->seed, &handle));
+	ASSERT_EQ(0, sm_acquire(self->v.fd, handle, SECMEM_READ, &at));
+	bytes = self->v.view + at;
+	ASSERT_TRUE(at_is(bytes, 2 * SM_PAGE, self->seed));
+	ASSERT_EQ(0, at_reader_find(self->reader, bytes, &pfn));
+	ASSERT_EQ(0, at_reader_find(self->reader, bytes + SM_PAGE, &last));
+	EXPECT_EQ(-EFAULT, at_reader_reads(self->reader, pfn, 0, self->seed));
+	EXPECT_EQ(-EFAULT, at_reader_reads(self->reader, last, 0, self->seed));
+	ASSERT_EQ(0, sm_release(self->v.fd, handle));
+	EXPECT_EQ(-ENOENT, at_reader_find(self->reader, bytes, &at));
+	EXPECT_EQ(-EFAULT, at_reader_reads(self->reader, pfn, 0, self->seed));
+	EXPECT_EQ(-EFAULT, at_reader_reads(self->reader, last, 0, self->seed));
+
+	/* The pages come back, without what was in them. */
+	ASSERT_EQ(0, sm_close(self->v.fd, handle));
+	sm_vault_close(&self->v);
+	EXPECT_EQ(1, at_reader_reads(self->reader, pfn, 0, self->seed));
+	EXPECT_EQ(1, at_reader_reads(self->reader, last, 0, self->seed));
+	ASSERT_EQ(0, sm_vault_open(&self->v));
+	ASSERT_EQ(0, sm_info(self->v.fd, &info));
+	EXPECT_EQ(0, info.pages);
+}
+
+/* Control: the same with the protection off, in kcore_shows_it_where_off. */
+TEST_F(direct, kcore_shows_no_secret_open_or_shut)
+{
+	uint64_t open, shut, pfn, at;
+	unsigned char *plain;
+	struct at_kcore k;
+
+	if (self->reader < 0)
+		return;
+	plain = at_ordinary(SM_PAGE, self->seed);
+	ASSERT_NE(NULL, plain);
+	ASSERT_EQ(0, at_secret(&self->v, SM_PAGE, self->seed + 1, &open));
+	ASSERT_EQ(0, at_secret(&self->v, SM_PAGE, self->seed + 2, &shut));
+	ASSERT_EQ(0, sm_acquire(self->v.fd, open, SECMEM_READ, &at));
+	ASSERT_EQ(0, at_kcore_open(&k));
+	EXPECT_EQ(0, at_kcore_find(&k, self->seed, &pfn, &at));
+	EXPECT_EQ(-ENOENT, at_kcore_find(&k, self->seed + 1, &pfn, &at));
+	EXPECT_EQ(-ENOENT, at_kcore_find(&k, self->seed + 2, &pfn, &at));
+	at_kcore_close(&k);
+	ASSERT_EQ(0, sm_release(self->v.fd, open));
+}
+
+/* Every way of the kernel's own to the pages. */
+TEST_F(direct, kernel_itself_still_reads_writes_compares_and_wipes)
+{
+	unsigned char *bytes, *copy;
+	uint64_t handle, n;
+	uint32_t equal;
+
+	if (self->reader < 0)
+		return;
+	bytes = malloc(SECMEM_LENGTH_MAX);
+	copy = malloc(SECMEM_LENGTH_MAX);
+	ASSERT_TRUE(bytes && copy);
+	for (n = 1; n <= SECMEM_LENGTH_MAX; n = n * 5 + 1) {
+		at_fill(bytes, n, self->seed + n);
+		ASSERT_EQ(0, sm_create(self->v.fd, n, &handle));
+		ASSERT_EQ(0, sm_write(self->v.fd, handle, bytes, 0, n));
+		ASSERT_EQ(0, sm_read(self->v.fd, handle, copy, 0, n));
+		EXPECT_EQ(0, memcmp(bytes, copy, n));
+		ASSERT_EQ(0, sm_compare(self->v.fd, handle, bytes, n, &equal));
+		EXPECT_EQ(1, equal);
+		ASSERT_EQ(0, sm_close(self->v.fd, handle));
+		/* Who gets the pages next finds nothing. */
+		ASSERT_EQ(0, sm_create(self->v.fd, n, &handle));
+		ASSERT_EQ(0, sm_read(self->v.fd, handle, copy, 0, n));
+		memset(bytes, 0, n);
+		EXPECT_EQ(0, memcmp(bytes, copy, n));
+		ASSERT_EQ(0, sm_close(self->v.fd, handle));
+	}
+	free(bytes);
+	free(copy);
+}
+
+/* Large entries that many secrets of a page each cost; -errno. */
+static long splits_of_many(struct sm_vault *v)
+{
+	static uint64_t handles[MANY];
+	long before = meminfo("DirectMap2M"), during;
+	int i, err;
+
+	for (i = 0; i < MANY; i++) {
+		err = sm_create(v->fd, 1, &handles[i]);
+		if (err)
+			return err;
+	}
+	during = meminfo("DirectMap2M");
+	for (i = 0; i < MANY; i++) {
+		err = sm_close(v->fd, handles[i]);
+		if (err)
+			return err;
+	}
+	return (before - during) / LARGE_KIB;
+}
+
+/* Memory that is free or could be, within what other things do to it. */
+#define SLACK_KIB 8192
+
+TEST_F(direct, ten_thousand_secrets_split_few_large_entries)
+{
+	long most = (MANY + 511) / 512 + 1, available, all, splits;
+	struct secmem_info info;
+
+	if (self->reader < 0)
+		return;
+	if (meminfo("DirectMap2M") < 0)
+		SKIP(return, "this kernel does not count its direct map");
+	all = meminfo("DirectMap4k") + meminfo("DirectMap2M");
+	splits = splits_of_many(&self->v);
+	TH_LOG("%d secrets split %ld entries of 2 MiB", MANY, splits);
+	EXPECT_LE(0, splits);
+	EXPECT_GE(most, splits);
+	ASSERT_EQ(0, sm_info(self->v.fd, &info));
+	EXPECT_EQ(0, info.pages);
+	sm_vault_close(&self->v);
+	/* What the first round leaves in the allocators' caches, all do. */
+	available = meminfo("MemAvailable");
+	ASSERT_EQ(0, sm_vault_open(&self->v));
+	ASSERT_LE(0, splits_of_many(&self->v));
+	sm_vault_close(&self->v);
+	EXPECT_LE(available - SLACK_KIB, meminfo("MemAvailable"));
+	ASSERT_EQ(0, sm_vault_open(&self->v));
+	EXPECT_EQ(all, meminfo("DirectMap4k") + meminfo("DirectMap2M"));
+}
+
+/* Every other page of most of memory, so that no large block is free. */
+TEST_F(direct, ten_thousand_secrets_split_few_on_a_fragmented_machine)
+{
+	long most = (MANY + 511) / 512 + 1, splits;
+	unsigned char *mess;
+	size_t length, at;
+
+	if (self->reader < 0)
+		return;
+	if (meminfo("DirectMap2M") < 0)
+		SKIP(return, "this kernel does not count its direct map");
+	length = (size_t)meminfo("MemAvailable") * 1024 / 10 * 8;
+	length -= length % (2 * SM_PAGE);
+	mess = mmap(NULL, length, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, mess);
+	madvise(mess, length, MADV_NOHUGEPAGE);
+	for (at = 0; at < length; at += SM_PAGE)
+		mess[at] = 1;
+	for (at = 0; at < length; at += 2 * SM_PAGE)
+		ASSERT_EQ(0, madvise(mess + at, SM_PAGE, MADV_DONTNEED));
+	splits = splits_of_many(&self->v);
+	TH_LOG("%d secrets split %ld entries of 2 MiB", MANY, splits);
+	EXPECT_LE(0, splits);
+	EXPECT_GE(most, splits);
+	munmap(mess, length);
+}
+
+FIXTURE(module)
+{
+	bool ready;
+};
+
+FIXTURE_SETUP(module)
+{
+	SKIP_UNLESS_ON;
+	self->ready = true;
+}
+
+FIXTURE_TEARDOWN(module)
+{
+	if (self->ready)
+		EXPECT_EQ(0, sm_reload(""));
+}
+
+TEST_F(module, off_is_said_and_not_required_in_vain)
+{
+	struct sm_vault v;
+	uint64_t got;
+	uint8_t why;
+
+	if (!self->ready)
+		return;
+	ASSERT_EQ(0, sm_reload("directmap=off"));
+	EXPECT_EQ(0, protections(&why) & ON);
+	EXPECT_EQ(SECMEM_WHY_ADMIN, why);
+	ASSERT_EQ(0, sm_vault_open(&v));
+	EXPECT_EQ(-EOPNOTSUPP, create_requiring(v.fd, ON, &got));
+	EXPECT_EQ(0, create_requiring(v.fd, 0, &got));
+	EXPECT_EQ(0, got & ON);
+	sm_vault_close(&v);
+	ASSERT_EQ(0, sm_reload("directmap=auto"));
+	ASSERT_EQ(0, sm_vault_open(&v));
+	EXPECT_EQ(0, create_requiring(v.fd, ON, &got));
+	EXPECT_EQ(ON, got & ON);
+	sm_vault_close(&v);
+}
+
+TEST_F(module, kcore_shows_it_where_off)
+{
+	uint64_t seed = sm_now(), handle, pfn = 0, at;
+	int reader = at_reader_open();
+	struct sm_vault v;
+	struct at_kcore k;
+
+	if (!self->ready)
+		return;
+	ASSERT_EQ(0, sm_reload("directmap=off"));
+	ASSERT_EQ(0, sm_vault_open(&v));
+	ASSERT_EQ(0, at_secret(&v, SM_PAGE, seed, &handle));
+	ASSERT_EQ(0, at_kcore_open(&k));
+	EXPECT_EQ(0, at_kcore_find(&k, seed, &pfn, &at));
+	at_kcore_close(&k);
+	ASSERT_EQ(0, sm_acquire(v.fd, handle, SECMEM_READ, &at));
+	EXPECT_EQ(0, at_reader_find(reader, v.view + at, &pfn));
+	EXPECT_EQ(0, at_reader_reads(reader, pfn, at % SM_PAGE, seed));
+	ASSERT_EQ(0, sm_release(v.fd, handle));
+	close(reader);
+	EXPECT_EQ(0, sm_module_unload("reader"));
+	sm_vault_close(&v);
+}
+
+TEST_F(module, require_loads_where_it_can_be_had)
+{
+	if (!self->ready)
+		return;
+	ASSERT_EQ(0, sm_reload("directmap=require"));
+	EXPECT_EQ(ON, protections(NULL) & ON);
+}
+
+TEST_F(module, unknown_mode_is_refused)
+{
+	if (!self->ready)
+		return;
+	ASSERT_EQ(0, sm_module_unload("secmem"));
+	EXPECT_EQ(-EINVAL, sm_module_load(SM_MODULE, "directmap=yes"));
+	EXPECT_EQ(0, sm_module_load(SM_MODULE, ""));
+}
+
+TEST_HARNESS_MAIN
