@@ -3,9 +3,8 @@
  * REVOKE, which ends a secret in every process at once; and what readers are
  * told when a writer died in the middle.
  */
-#include <linux/userfaultfd.h>
-
 #include "peer.h"
+#include "slow.h"
 
 #define LENGTH 100
 #define FILL 0x5a
@@ -254,65 +253,6 @@ TEST_F(revoke, wakes_all_who_wait)
 	EXPECT_EQ(-EKEYREVOKED, peer_receive(&self->peers[1], NULL));
 	EXPECT_EQ(-EKEYREVOKED, peer_receive(&self->peers[2], NULL));
 	EXPECT_ENDED;
-}
-
-/*
- * A buffer that is as slow as the test likes: its page is missing until it is
- * handed in.
- */
-struct slow {
-	int fd;
-	unsigned char *page;
-};
-
-static int slow_open(struct slow *slow)
-{
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	struct uffdio_api api = { .api = UFFD_API };
-
-	slow->fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	if (slow->fd < 0)
-		return -errno;
-	slow->page = mmap(NULL, SM_PAGE, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	reg.range.start = (uintptr_t)slow->page;
-	reg.range.len = SM_PAGE;
-	if (slow->page == MAP_FAILED || ioctl(slow->fd, UFFDIO_API, &api) ||
-	    ioctl(slow->fd, UFFDIO_REGISTER, &reg))
-		return -errno;
-	return 0;
-}
-
-/* Until somebody is stuck at the page. */
-static int slow_wait(struct slow *slow)
-{
-	struct pollfd p = { .fd = slow->fd, .events = POLLIN };
-	struct uffd_msg message;
-
-	if (poll(&p, 1, SM_PATIENCE_MS) != 1)
-		return -ETIMEDOUT;
-	if (read(slow->fd, &message, sizeof(message)) != sizeof(message) ||
-	    message.event != UFFD_EVENT_PAGEFAULT)
-		return -EIO;
-	return 0;
-}
-
-static int slow_let_go(struct slow *slow)
-{
-	static unsigned char contents[65536];
-	struct uffdio_copy copy = {
-		.dst = (uintptr_t)slow->page,
-		.src = (uintptr_t)contents,
-		.len = SM_PAGE,
-	};
-
-	return ioctl(slow->fd, UFFDIO_COPY, &copy) ? -errno : 0;
-}
-
-static void slow_close(struct slow *slow)
-{
-	munmap(slow->page, SM_PAGE);
-	close(slow->fd);
 }
 
 /* Which call is stuck, who ends the secret, and what the call comes to. */

@@ -1592,8 +1592,10 @@ static int process_run(int index, const struct message *kept, int kept_fd)
 
 	process.index = index;
 	process.life = atomic_fetch_add(&shared->lives, 1) + 1;
-	if (process.life >= LIVES)
+	if (process.life >= LIVES) {
+		complain("more than %u lives", LIVES);
 		return 1;
+	}
 	atomic_store(&shared->life[index], process.life);
 	sigaction(SIGUSR1, &action, NULL);
 	sigemptyset(&signals);
@@ -1620,10 +1622,14 @@ static int process_run(int index, const struct message *kept, int kept_fd)
 	}
 	for (i = 0; i < 6; i++)
 		do_create();
-	for (i = 0; i < shared->threads; i++)
-		if (pthread_create(&threads[i], NULL, thread_run,
-				   (void *)(intptr_t)i))
+	for (i = 0; i < shared->threads; i++) {
+		err = pthread_create(&threads[i], NULL, thread_run,
+				     (void *)(intptr_t)i);
+		if (err) {
+			complain("pthread_create: %d", err);
 			return 1;
+		}
+	}
 	for (i = 0; i < shared->threads; i++)
 		pthread_join(threads[i], NULL);
 	return 0;
@@ -1689,12 +1695,16 @@ static void kill_one(void)
 		complain("fork: %d", errno);
 }
 
+/* Also of children whose parents were killed: they would fill the table. */
 static void reap_all(void)
 {
 	int i, status;
+	pid_t pid;
 
-	for (i = 0; i < shared->processes; i++) {
-		if (waitpid(pids[i], &status, WNOHANG) != pids[i])
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		for (i = 0; i < shared->processes && pids[i] != pid;)
+			i++;
+		if (i == shared->processes)
 			continue;
 		if (!WIFEXITED(status) || WEXITSTATUS(status))
 			complain("a process ended by itself: %#x", status);

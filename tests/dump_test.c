@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The guest's memory, dumped by the host and searched there: a secret stands in
+ * its own pages alone, and nowhere once it has ended. Every search finds the
+ * secret while it lives; tests/mutants has modules that do not wipe, and here
+ * they are found out.
+ *
+ * VM: --mem 128M --on-dump build/tests/search
+ *
+ * What is searched for is computed from a seed, straight into the open view.
+ * Short runs, as saved registers hold them, are no copies (search.c).
+ */
+#include <libsecmem.h>
+
+#include "attack.h"
+#include "slow.h"
+
+#define PORT "/dev/virtio-ports/host"
+#define MODULE_FILE "/vm/secmem.ko"
+
+#define SMALL 100 /* copied through a buffer on the kernel's stack */
+#define LARGE 60000 /* through one of its own */
+#define PAGES(length) (((length) + SM_PAGE - 1) / SM_PAGE)
+#define SEEDS 4
+
+/* In how many pages patterns stand at this moment: 0 or -errno. */
+static int dump(unsigned int n, const uint64_t *seeds, unsigned int *copies)
+{
+	char line[256] = "dump memory", *at;
+	unsigned int i, scraps;
+	FILE *port;
+	int fd;
+
+	for (i = 0; i < n; i++)
+		sprintf(line + strlen(line), ".%llx",
+			(unsigned long long)seeds[i]);
+	strcat(line, "\n");
+	fd = open(PORT, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, line, strlen(line)) != (ssize_t)strlen(line)) {
+		close(fd);
+		return -EIO;
+	}
+	port = fdopen(fd, "r");
+	at = fgets(line, sizeof(line), port);
+	fclose(port);
+	if (!at || strncmp(line, "ok ", 3))
+		return -EPROTO;
+	at = line + 3;
+	for (i = 0; i < n; i++) {
+		if (sscanf(at, "%u/%u", &copies[i], &scraps) != 2)
+			return -EPROTO;
+		at += strcspn(at, " \n");
+		at += strspn(at, " ");
+	}
+	return 0;
+}
+
+/* A dump of which one pattern is wanted: its copies, or -errno. */
+static int copies_of(uint64_t seed)
+{
+	unsigned int n;
+	int err = dump(1, &seed, &n);
+
+	return err ? err : (int)n;
+}
+
+static void wipe(volatile unsigned char *bytes, size_t length)
+{
+	while (length--)
+		*bytes++ = 0;
+}
+
+FIXTURE(dump)
+{
+	uint64_t seed;
+	struct sm_vault v;
+	unsigned char *buffer; /* of LARGE, page by page as search counts */
+};
+
+FIXTURE_SETUP(dump)
+{
+	if (access(PORT, R_OK | W_OK))
+		SKIP(return, "nobody dumps memory here");
+	self->seed = sm_now();
+	ASSERT_EQ(0, sm_vault_open(&self->v));
+	self->buffer = mmap(NULL, LARGE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->buffer);
+}
+
+FIXTURE_TEARDOWN(dump)
+{
+	sm_vault_close(&self->v);
+	munmap(self->buffer, LARGE);
+}
+
+TEST_F(dump, living_secret_stands_in_its_own_pages_alone)
+{
+	uint64_t seeds[SEEDS], handle;
+	unsigned int copies[SEEDS];
+	unsigned char *bytes;
+	int i, err;
+
+	for (i = 0; i < SEEDS; i++)
+		seeds[i] = self->seed + i;
+	/* Shut; shut, of many pages; open; and the control, which stands twice.
+	 */
+	ASSERT_EQ(0, at_secret(&self->v, 4000, seeds[0], &handle));
+	ASSERT_EQ(0, at_secret(&self->v, LARGE, seeds[1], &handle));
+	ASSERT_EQ(0, at_secret(&self->v, 4000, seeds[2], &handle));
+	bytes = sm_vault_acquire(&self->v, handle, SECMEM_READ, &err);
+	ASSERT_NE(NULL, bytes);
+	EXPECT_TRUE(at_is(bytes, 4000, seeds[2]));
+	at_fill(self->buffer, 4000, seeds[3]);
+	at_fill(self->buffer + 2 * SM_PAGE, 4000, seeds[3]);
+
+	ASSERT_EQ(0, dump(SEEDS, seeds, copies));
+	EXPECT_EQ(1, copies[0]);
+	EXPECT_EQ(PAGES(LARGE), copies[1]);
+	EXPECT_EQ(1, copies[2]);
+	EXPECT_EQ(2, copies[3]);
+}
+
+TEST_F(dump, closed_secret_stands_nowhere)
+{
+	uint64_t handle;
+
+	ASSERT_EQ(0, at_secret(&self->v, LARGE, self->seed, &handle));
+	EXPECT_EQ(PAGES(LARGE), copies_of(self->seed));
+	ASSERT_EQ(0, sm_close(self->v.fd, handle));
+	EXPECT_EQ(0, copies_of(self->seed));
+}
+
+TEST_F(dump, revoked_secret_stands_nowhere)
+{
+	uint64_t handle;
+
+	ASSERT_EQ(0, at_secret(&self->v, LARGE, self->seed, &handle));
+	ASSERT_EQ(0, sm_acquire(self->v.fd, handle, SECMEM_READ, NULL));
+	EXPECT_EQ(PAGES(LARGE), copies_of(self->seed));
+	ASSERT_EQ(0, sm_revoke(self->v.fd, handle));
+	EXPECT_EQ(0, copies_of(self->seed));
+}
+
+/* A process with a secret, open to it and shut; then it does what it is told. */
+struct owner {
+	uint64_t seed;
+	int ready, go;
+	bool exec;
+};
+
+static int owner_run(void *arg)
+{
+	struct owner *o = arg;
+	struct sm_vault v;
+	uint64_t handle;
+
+	if (sm_vault_open(&v) || at_secret(&v, LARGE, o->seed, &handle) ||
+	    sm_acquire(v.fd, handle, SECMEM_WRITE, NULL) ||
+	    sm_event_set(o->ready) || sm_event_wait(o->go))
+		return 1;
+	if (o->exec)
+		execl("/bin/busybox", "sleep", "1000", NULL);
+	return 0;
+}
+
+static bool is_sleep(pid_t pid)
+{
+	char path[32], name[16] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	f = fopen(path, "re");
+	if (f && !fgets(name, sizeof(name), f))
+		name[0] = 0;
+	if (f)
+		fclose(f);
+	return !strncmp(name, "sleep", 5) || !strncmp(name, "busybox", 7);
+}
+
+#define OWNER(o, does_exec)                   \
+	struct owner o = {                    \
+		.seed = self->seed,           \
+		.ready = sm_event(),          \
+		.go = sm_event(),             \
+		.exec = does_exec,            \
+	};                                    \
+	pid_t pid = sm_fork(owner_run, &o);   \
+	ASSERT_LT(0, pid);                    \
+	ASSERT_EQ(0, sm_event_wait(o.ready)); \
+	EXPECT_EQ(PAGES(LARGE), copies_of(self->seed))
+
+TEST_F(dump, killed_owner_leaves_nothing)
+{
+	OWNER(owner, false);
+
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_EQ(128 + SIGKILL, sm_reap(pid));
+	EXPECT_EQ(0, copies_of(self->seed));
+}
+
+TEST_F(dump, owner_that_exits_leaves_nothing)
+{
+	OWNER(owner, false);
+
+	ASSERT_EQ(0, sm_event_set(owner.go));
+	EXPECT_EQ(0, sm_reap(pid));
+	EXPECT_EQ(0, copies_of(self->seed));
+}
+
+TEST_F(dump, exec_leaves_nothing)
+{
+	OWNER(owner, true);
+
+	ASSERT_EQ(0, sm_event_set(owner.go));
+	ASSERT_EQ(0, SM_WAIT_UNTIL(is_sleep(pid)));
+	EXPECT_EQ(0, copies_of(self->seed));
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	sm_reap(pid);
+}
+
+/* What calls copy stands where the caller wanted it, and there alone. */
+
+TEST_F(dump, copies_out_stand_in_the_callers_buffer_alone)
+{
+	static const size_t lengths[] = { SMALL, LARGE };
+	size_t i, j, length, pages;
+	uint64_t handle, seed;
+	int fd;
+
+	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
+		length = lengths[i];
+		pages = PAGES(length);
+		seed = self->seed + i;
+		ASSERT_EQ(0, at_secret(&self->v, length, seed, &handle));
+		ASSERT_EQ(0, sm_export(self->v.fd, handle, SECMEM_RIGHT_READ,
+				       &fd));
+		for (j = 0; j < 2; j++) {
+			if (j) {
+				ASSERT_EQ(length,
+					  pread(fd, self->buffer, length, 0));
+			} else {
+				ASSERT_EQ(0, sm_read(self->v.fd, handle,
+						     self->buffer, 0, length));
+			}
+			ASSERT_TRUE(at_is(self->buffer, length, seed));
+			EXPECT_EQ(2 * pages, copies_of(seed));
+			wipe(self->buffer, length);
+			EXPECT_EQ(pages, copies_of(seed));
+		}
+		close(fd);
+		ASSERT_EQ(0, sm_close(self->v.fd, handle));
+		EXPECT_EQ(0, copies_of(seed));
+	}
+}
+
+TEST_F(dump, copies_in_stand_in_the_callers_buffer_alone)
+{
+	static const size_t lengths[] = { SMALL, LARGE };
+	size_t i, length, pages;
+	uint64_t handle, seed;
+	uint32_t equal;
+
+	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
+		length = lengths[i];
+		pages = PAGES(length);
+		seed = self->seed + i;
+		ASSERT_EQ(0, sm_create(self->v.fd, length, &handle));
+		at_fill(self->buffer, length, seed);
+		ASSERT_EQ(0, sm_write(self->v.fd, handle, self->buffer, 0,
+				      length));
+		ASSERT_EQ(0, sm_compare(self->v.fd, handle, self->buffer,
+					length, &equal));
+		EXPECT_EQ(1, equal);
+		EXPECT_EQ(2 * pages, copies_of(seed));
+		wipe(self->buffer, length);
+		EXPECT_EQ(pages, copies_of(seed));
+		ASSERT_EQ(0, sm_close(self->v.fd, handle));
+		EXPECT_EQ(0, copies_of(seed));
+	}
+}
+
+/* Who is killed in the middle of a READ has its bytes in a buffer of ours. */
+
+struct reader {
+	uint64_t seed;
+	int ready;
+};
+
+static int reader_run(void *arg)
+{
+	struct reader *r = arg;
+	struct sm_call call;
+	struct slow slow = { 0 };
+	struct sm_vault v;
+	uint64_t handle;
+
+	if (slow_open(&slow))
+		return 2;
+	if (sm_vault_open(&v) || at_secret(&v, 4000, r->seed, &handle))
+		return 1;
+	call = (struct sm_call){
+		.fd = v.fd,
+		.call = SECMEM_IOC_READ,
+		.handle = handle,
+		.deadline = SECMEM_FOREVER,
+		.buffer = slow.page,
+		.length = 4000,
+	};
+	if (sm_call_start(&call) || slow_wait(&slow) || sm_event_set(r->ready))
+		return 1;
+	for (;;)
+		pause();
+}
+
+TEST_F(dump, reader_killed_in_the_middle_leaves_nothing)
+{
+	struct reader reader = { .seed = self->seed, .ready = sm_event() };
+	pid_t pid = sm_fork(reader_run, &reader);
+	int copies;
+
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, sm_event_wait(reader.ready));
+	copies = copies_of(self->seed);
+	/* On its way: where a buffer is not page-aligned, in two pages. */
+	EXPECT_LE(2, copies);
+	EXPECT_GE(3, copies);
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_EQ(128 + SIGKILL, sm_reap(pid));
+	EXPECT_EQ(0, copies_of(self->seed));
+}
+
+/* The library. */
+
+static int is_seed(const void *data, size_t length, void *seed)
+{
+	return at_is(data, length, *(uint64_t *)seed);
+}
+
+TEST_F(dump, library_makes_no_copies)
+{
+	const size_t pages = PAGES(LARGE);
+	secmem_secret_t secret;
+	struct secmem_access access;
+	int result;
+
+	/* It wipes what it is given. */
+	at_fill(self->buffer, LARGE, self->seed);
+	EXPECT_EQ(pages, copies_of(self->seed));
+	ASSERT_EQ(0, secmem_create(&secret, self->buffer, LARGE, NULL));
+	EXPECT_EQ(pages, copies_of(self->seed));
+
+	ASSERT_EQ(0, secmem_with_bytes(secret, SECMEM_FOREVER, is_seed,
+				       &self->seed, &result));
+	EXPECT_TRUE(result);
+	ASSERT_EQ(0,
+		  secmem_acquire(secret, SECMEM_READ, SECMEM_FOREVER, &access));
+	EXPECT_TRUE(at_is(access.data, LARGE, self->seed));
+	ASSERT_EQ(0, secmem_release(&access));
+	EXPECT_EQ(pages, copies_of(self->seed));
+
+	ASSERT_EQ(0,
+		  secmem_read(secret, self->buffer, LARGE, 0, SECMEM_FOREVER));
+	ASSERT_EQ(0, secmem_compare(secret, self->buffer, LARGE, &result,
+				    SECMEM_FOREVER));
+	EXPECT_EQ(1, result);
+	ASSERT_EQ(0,
+		  secmem_write(secret, self->buffer, LARGE, 0, SECMEM_FOREVER));
+	EXPECT_EQ(2 * pages, copies_of(self->seed));
+	wipe(self->buffer, LARGE);
+	EXPECT_EQ(pages, copies_of(self->seed));
+	ASSERT_EQ(0, secmem_close(secret, SECMEM_FOREVER));
+	EXPECT_EQ(0, copies_of(self->seed));
+}
+
+TEST_F(dump, library_reads_a_file_into_the_secret_alone)
+{
+	secmem_secret_t secret;
+	unsigned char *file;
+	int fd;
+
+	fd = syscall(SYS_memfd_create, "key", 1);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, LARGE));
+	file = mmap(NULL, LARGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, file);
+	at_fill(file, LARGE, self->seed);
+	ASSERT_EQ(0, secmem_create_from_fd(&secret, fd, 0, NULL));
+	EXPECT_EQ(2 * PAGES(LARGE), copies_of(self->seed));
+	wipe(file, LARGE);
+	EXPECT_EQ(PAGES(LARGE), copies_of(self->seed));
+	ASSERT_EQ(0, secmem_close(secret, SECMEM_FOREVER));
+	EXPECT_EQ(0, copies_of(self->seed));
+	munmap(file, LARGE);
+	close(fd);
+}
+
+TEST_F(dump, unloaded_module_leaves_nothing)
+{
+	struct stat st;
+	uint64_t handle;
+	int fd;
+
+	fd = open(MODULE_FILE, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || geteuid())
+		SKIP(return, "no module that may be unloaded here");
+	ASSERT_EQ(0, stat(SECMEM_DEVICE, &st));
+	ASSERT_EQ(0, at_secret(&self->v, LARGE, self->seed, &handle));
+	EXPECT_EQ(PAGES(LARGE), copies_of(self->seed));
+	sm_vault_close(&self->v);
+	ASSERT_EQ(0, SM_WAIT_UNTIL(!syscall(SYS_delete_module, "secmem",
+					    O_NONBLOCK)));
+	EXPECT_EQ(0, copies_of(self->seed));
+	ASSERT_EQ(0, syscall(SYS_finit_module, fd, "", 0));
+	ASSERT_EQ(0, chown(SECMEM_DEVICE, st.st_uid, st.st_gid));
+	ASSERT_EQ(0, chmod(SECMEM_DEVICE, st.st_mode & 07777));
+	close(fd);
+}
+
+TEST_HARNESS_MAIN
