@@ -7,6 +7,7 @@
 #define _SECMEM_COMPAT_H
 
 #include <linux/fs.h>
+#include <linux/highmem.h>
 #include <linux/libnvdimm.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
@@ -27,6 +28,9 @@ static inline struct vm_area_struct *vma_lookup(struct mm_struct *mm,
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
 #define may_split split		/* in struct vm_operations_struct */
+
+#define kmap_local_page(page)	kmap_atomic(page)
+#define kunmap_local(at)	kunmap_atomic(at)
 #endif
 
 /* A freezable wait; older kernels thaw a waiter with EINTR. */
@@ -43,9 +47,7 @@ static inline void vm_flags_mod(struct vm_area_struct *vma,
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
-#define secmem_compat_pte_mkwrite(pte, vma) pte_mkwrite(pte)
-#else
-#define secmem_compat_pte_mkwrite(pte, vma) pte_mkwrite(pte, vma)
+#define pte_mkwrite_novma(pte) pte_mkwrite(pte)
 #endif
 
 /* What was written there reaches memory, not a cache alone. */

@@ -38,7 +38,27 @@ static int secmem_directmap_no_page(struct page *page)
 DEFINE_STATIC_CALL(secmem_directmap_invalid, secmem_directmap_no_page);
 DEFINE_STATIC_CALL(secmem_directmap_default, secmem_directmap_no_page);
 
+static void *secmem_directmap_find(const char *name)
+{
+	struct kprobe probe = {
+		.symbol_name = name,
+		.flags = KPROBE_FLAG_DISABLED,
+	};
+	void *at;
+
+	if (register_kprobe(&probe))
+		return NULL;
+	at = probe.addr;
+	unregister_kprobe(&probe);
+	return at;
+}
+
 #ifdef CONFIG_ARM64
+static bool secmem_directmap_find_flush(void)
+{
+	return true;
+}
+
 static void secmem_directmap_flush(struct page *first, unsigned int count)
 {
 	unsigned long start = (unsigned long)page_address(first);
@@ -52,6 +72,16 @@ static void secmem_directmap_no_range(unsigned long start, unsigned long end)
 
 DEFINE_STATIC_CALL(secmem_directmap_range, secmem_directmap_no_range);
 
+static bool secmem_directmap_find_flush(void)
+{
+	void (*range)(unsigned long start, unsigned long end) =
+		secmem_directmap_find("flush_tlb_kernel_range");
+
+	if (range)
+		static_call_update(secmem_directmap_range, range);
+	return range;
+}
+
 static void secmem_directmap_flush(struct page *first, unsigned int count)
 {
 	unsigned long start = (unsigned long)page_address(first);
@@ -59,21 +89,6 @@ static void secmem_directmap_flush(struct page *first, unsigned int count)
 	static_call(secmem_directmap_range)(start, start + count * PAGE_SIZE);
 }
 #endif
-
-static unsigned long secmem_directmap_find(const char *name)
-{
-	struct kprobe probe = {
-		.symbol_name = name,
-		.flags = KPROBE_FLAG_DISABLED,
-	};
-	unsigned long at;
-
-	if (register_kprobe(&probe))
-		return 0;
-	at = (unsigned long)probe.addr;
-	unregister_kprobe(&probe);
-	return at;
-}
 
 /**
  * secmem_directmap_use - what takes a page out, and what puts it back
@@ -97,23 +112,13 @@ void secmem_directmap_use(int (*invalid)(struct page *page),
  */
 bool secmem_directmap_route(void)
 {
-	unsigned long invalid, usual;
+	int (*invalid)(struct page *page), (*usual)(struct page *page);
 
 	invalid = secmem_directmap_find("set_direct_map_invalid_noflush");
 	usual = secmem_directmap_find("set_direct_map_default_noflush");
-	if (!invalid || !usual)
+	if (!invalid || !usual || !secmem_directmap_find_flush())
 		return false;
-#ifndef CONFIG_ARM64
-	{
-		unsigned long range;
-
-		range = secmem_directmap_find("flush_tlb_kernel_range");
-		if (!range)
-			return false;
-		static_call_update(secmem_directmap_range, (void *)range);
-	}
-#endif
-	secmem_directmap_use((void *)invalid, (void *)usual);
+	secmem_directmap_use(invalid, usual);
 	return true;
 }
 

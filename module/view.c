@@ -64,7 +64,7 @@ static int secmem_view_insert_pte(pte_t *ptep, unsigned long addr, void *data)
 	pte = pte_mkspecial(pte_mkyoung(pte));
 	/* A clean one stays read-only whatever mprotect does to the view. */
 	if (in->write)
-		pte = secmem_compat_pte_mkwrite(pte_mkdirty(pte), in->vma);
+		pte = pte_mkdirty(pte_mkwrite_novma(pte));
 	else
 		pte = pte_wrprotect(pte_mkclean(pte));
 	set_pte_at(in->vma->vm_mm, addr, ptep, pte);

@@ -124,7 +124,7 @@ TEST_F(direct, kernel_cannot_read_a_secret_open_or_shut)
 }
 
 /* Control: the same with the protection off, in kcore_shows_it_where_off. */
-TEST_F(direct, kcore_shows_no_secret_open_or_shut)
+TEST_F_TIMEOUT(direct, kcore_shows_no_secret_open_or_shut, 200)
 {
 	uint64_t open, shut, pfn, at;
 	unsigned char *plain;
@@ -296,7 +296,7 @@ TEST_F(module, off_is_said_and_not_required_in_vain)
 	sm_vault_close(&v);
 }
 
-TEST_F(module, kcore_shows_it_where_off)
+TEST_F_TIMEOUT(module, kcore_shows_it_where_off, 200)
 {
 	uint64_t seed = sm_now(), handle, pfn = 0, at;
 	int reader = at_reader_open();

@@ -583,7 +583,7 @@ TEST_F_TIMEOUT(nth, fork, SM_LOOP_TIMEOUT)
 	before = count(self->observer);
 	for (n = 1; injected && n < 2000; n++) {
 		nth_arm(n);
-		pid = syscall(SYS_fork);
+		pid = syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
 		if (!pid)
 			_exit(7);
 		err = pid < 0 ? -errno : 0;

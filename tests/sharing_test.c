@@ -9,6 +9,14 @@
 
 #include "peer.h"
 
+/* Newer architectures have the newer calls alone. */
+#ifndef SYS_poll
+#define SYS_poll SYS_ppoll
+#endif
+#ifndef SYS_epoll_wait
+#define SYS_epoll_wait SYS_epoll_pwait
+#endif
+
 #define LENGTH 100
 
 FIXTURE(share)

@@ -244,8 +244,9 @@ struct secmem_op {
  * a bad buffer changes nothing (READ of a buffer that is bad from some byte on
  * may have written what lies before it). A READ that is still writing to a slow
  * buffer when its secret ends stops there: EKEYREVOKED, the rest is not the
- * secret's. The buffer may lie inside a secret
- * that is open for it; inside a shut one it is EFAULT.
+ * secret's, but for the few bytes that the processor had in its registers. The
+ * buffer may lie inside a secret that is open for it; inside a shut one it is
+ * EFAULT.
  *
  * READ copies length bytes at offset out, WRITE copies them in. Both need
  * their right, and offset + length within the secret (else EINVAL). READ
