@@ -13,6 +13,7 @@ help:
 	@echo '  check        everything that a change must pass'
 	@echo '  check-long   that, and hours of random operations and deaths'
 	@echo '  mutants      break each guard in turn; a named test must notice'
+	@echo '  matrix       the tests on every kernel of Debian 11 to sid, amd64 and arm64'
 	@echo '  style        the checks of style alone'
 	@echo '  setup        only install what these need'
 	@echo 'On a machine that shall use it:'
@@ -55,6 +56,9 @@ check:
 check-long: check
 	@tests/long
 
+matrix: setup
+	@tests/matrix
+
 style: setup
 	@scripts/style
 
@@ -68,4 +72,4 @@ clean:
 	if [ -d $(KDIR) ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) clean; fi
 
 .PHONY: help modules userlib install install-module install-userlib setup \
-	demo check check-long style mutants clean
+	demo check check-long matrix style mutants clean
