@@ -21,6 +21,7 @@ help:
 	@echo '  userlib      libsecmem and secmemctl'
 	@echo '  install      both, header, udev rule (DESTDIR, prefix)'
 	@echo '  install-userlib, install-module'
+	@echo '  dkms-install, dkms-uninstall    the module, by DKMS, for each kernel'
 	@echo '  clean'
 
 modules:
@@ -31,14 +32,32 @@ userlib:
 
 install: install-module install-userlib
 
-install-module: modules
+install-module: modules install-rules
 	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(DESTDIR) \
 		modules_install
 	[ "$(DESTDIR)" ] || depmod
+
+install-rules:
 	install -D -m 644 scripts/60-secmem.rules \
 		$(DESTDIR)/lib/udev/rules.d/60-secmem.rules
 	install -D -m 644 scripts/secmem.conf \
 		$(DESTDIR)/usr/lib/sysusers.d/secmem.conf
+
+# What DKMS needs of this tree, and no more.
+dkms_name := $(shell sed -n 's/^PACKAGE_NAME="\(.*\)"/\1/p' dkms.conf)
+dkms_version := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+dkms_source := /usr/src/$(dkms_name)-$(dkms_version)
+
+dkms-install: install-rules
+	rm -rf $(dkms_source)
+	install -d $(dkms_source)
+	cp -r Kbuild dkms.conf module uapi $(dkms_source)
+	dkms install --force $(dkms_name)/$(dkms_version)
+
+dkms-uninstall:
+	dkms remove $(dkms_name)/$(dkms_version) --all
+	rm -rf $(dkms_source) /lib/udev/rules.d/60-secmem.rules \
+		/usr/lib/sysusers.d/secmem.conf
 
 install-userlib: userlib
 	$(MAKE) -C userlib install DESTDIR=$(DESTDIR) prefix=$(prefix)
@@ -71,5 +90,6 @@ clean:
 	$(MAKE) -C userlib clean
 	if [ -d $(KDIR) ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) clean; fi
 
-.PHONY: help modules userlib install install-module install-userlib setup \
+.PHONY: help modules userlib install install-module install-rules \
+	install-userlib dkms-install dkms-uninstall setup \
 	demo check check-long matrix style mutants clean
