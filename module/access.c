@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 
 #include "internal.h"
+#include "trace.h"
 
 static bool secmem_holder_held(const struct secmem_holder *holder)
 {
@@ -282,6 +283,8 @@ int secmem_access_acquire(struct secmem_grant *grant,
 	}
 	if (!ret)
 		args->offset += secret->bytes.offset;
+	trace_secmem_acquire(grant->vault->number, args->handle,
+			     args->flags & SECMEM_WRITE, ret);
 	return ret;
 }
 
@@ -302,10 +305,10 @@ int secmem_access_release(struct secmem_grant *grant,
 {
 	struct secmem_holder *holder = secmem_holder_own(grant, secret);
 	bool write;
-	int ret;
+	int ret = 0;
 
 	if (holder && secmem_holder_unnest(holder, generation))
-		return 0;
+		goto trace;
 
 	mutex_lock(&grant->bound->flip);
 	mutex_lock(&secret->lock);
@@ -327,6 +330,9 @@ int secmem_access_release(struct secmem_grant *grant,
 out:
 	mutex_unlock(&secret->lock);
 	mutex_unlock(&grant->bound->flip);
+trace:
+	trace_secmem_release(grant->vault->number,
+			     secmem_handle_make(secret->slot, generation), ret);
 	return ret;
 }
 

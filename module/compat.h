@@ -8,12 +8,16 @@
 
 #include <linux/fs.h>
 #include <linux/highmem.h>
+#include <linux/kernel.h>
 #include <linux/libnvdimm.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/version.h>
 #ifdef CONFIG_X86
 #include <asm/cacheflush.h>
+#endif
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 14, 0)
+#include <linux/panic_notifier.h>
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 14, 0)

@@ -298,8 +298,12 @@ static int secmem_grant_bind(struct secmem_grant *grant, bool mmap_locked)
 		ret = -EACCES;
 	}
 	spin_unlock(&secmem_bind_lock);
-	if (mine)
+	if (mine) {
+		/* Of one secret: only where nobody has the vault any more. */
+		if (!grant->secret || !grant->vault->keepers)
+			secmem_vault_own(grant->vault);
 		secmem_grant_keep(grant);
+	}
 	mutex_unlock(&grant->vault->keep_lock);
 
 	if (!mine)

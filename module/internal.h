@@ -25,6 +25,7 @@
  *	vault->grow_lock, supply->grow
  *				outside everything but mmap_lock, held alone
  *	secmem_bind_lock	(leaf) which mm a grant answers
+ *	secmem_vaults.xa_lock	(leaf) which vaults there are
  *
  * Under a secret lock: no copy to or from user memory, no mmap_lock taken.
  * Page-table entries go in under mmap_lock (read) and the secret lock, with an
@@ -144,6 +145,7 @@ struct secmem_secret {
 	u8 order;			/* constant after create */
 	u8 state;			/* protected by lock */
 	u8 sealed:1;			/* protected by lock, as the rest */
+	u8 suspend_wipe:1;		/* does not outlive a suspend */
 	u8 torn:1;			/* a writer died in the middle */
 	u8 damaged:1;			/* the canary was, at the end */
 	struct secmem_bytes bytes;
@@ -154,8 +156,21 @@ struct secmem_secret {
 	char label[SECMEM_LABEL_SIZE];
 };
 
+/* Whom a vault is known by: its user, or who opened it while nobody uses it. */
+struct secmem_owner {
+	pid_t pid;			/* in the namespace that was asked for */
+	char name[TASK_COMM_LEN];
+};
+
 struct secmem_vault {
 	struct kref ref;		/* one a grant */
+	unsigned long number;		/* constant; no other vault has it, ever */
+	struct pid *owner;		/* protected by slots_lock */
+	char owner_name[TASK_COMM_LEN];	/* protected by slots_lock */
+	u32 live;			/* secrets not yet wiped, and CREATEs on
+					 * their way: slots_lock
+					 */
+	bool ended;			/* by its number; stays so */
 	struct xarray slots;		/* slot -> secret; entries never leave */
 	u32 slot_count;			/* written under grow_lock, released */
 	u32 pgoff_next;			/* protected by grow_lock */
@@ -244,6 +259,7 @@ struct secmem_counts {
 	s64 pages;
 	s64 accesses;
 	s64 waiters;
+	s64 waits;			/* since load, as the rest */
 	s64 violations;
 	s64 wipes;
 };
@@ -257,9 +273,31 @@ extern unsigned int secmem_secrets_max;
 extern unsigned long secmem_memlock_cap;
 extern const struct file_operations secmem_file_ops;
 
+/* stats.c */
+struct attribute_group;
 void secmem_counts_sum(struct secmem_counts *sum);
+void secmem_stats_violation(struct secmem_vault *vault,
+			    const struct vm_fault *vmf, bool closed);
+const struct attribute_group **secmem_stats_groups(void);
+
+/* power.c */
+int secmem_power_setup(void);
+void secmem_power_teardown(void);
+int secmem_power_enter(void);
+void secmem_power_leave(void);
+bool secmem_power_keeps(bool suspend_wipe);
+bool secmem_power_suspends(void);
+u8 secmem_power_panic_why(void);
 
 /* vault.c */
+
+/* Which secrets of a vault end. */
+enum secmem_which {
+	SECMEM_UNKEPT,		/* by a grant of them alone */
+	SECMEM_SUSPEND_WIPE,	/* those that do not outlive a suspend */
+	SECMEM_EVERY,
+};
+
 int secmem_vault_setup(void);
 void secmem_vault_teardown(void);
 struct secmem_vault *secmem_vault_create(void);
@@ -271,7 +309,14 @@ struct secmem_secret *secmem_vault_reserve(struct secmem_vault *vault,
 					   unsigned int pages);
 void secmem_vault_unreserve(struct secmem_secret *secret);
 void secmem_vault_retire(struct secmem_secret *secret);
+void secmem_vault_wiped(struct secmem_vault *vault);
+void secmem_vault_revoke(struct secmem_vault *vault, enum secmem_which which);
 void secmem_vault_end(struct secmem_vault *vault);
+struct secmem_vault *secmem_vault_next(unsigned long *number);
+int secmem_vault_revoke_number(unsigned long number);
+void secmem_vault_own(struct secmem_vault *vault);
+u32 secmem_vault_owner(struct secmem_vault *vault, struct secmem_owner *owner,
+		       bool here);
 
 static inline u64 secmem_handle_make(u32 slot, u32 generation)
 {
@@ -307,7 +352,8 @@ void secmem_secret_wait_begin(struct secmem_waiter *waiter,
 			      struct secmem_secret *secret);
 int secmem_secret_wait_end(struct secmem_waiter *waiter, s64 deadline);
 void secmem_secret_publish(struct secmem_secret *secret,
-			   const struct secmem_bytes *bytes, const char *label);
+			   const struct secmem_bytes *bytes, const char *label,
+			   u32 flags);
 int secmem_secret_mend(struct secmem_secret *secret);
 int secmem_secret_seal(struct secmem_secret *secret, u32 generation);
 int secmem_secret_close(struct secmem_secret *secret, u32 generation,
@@ -317,6 +363,7 @@ int secmem_secret_revoke(struct secmem_secret *secret, u32 generation);
 int secmem_secret_stat(struct secmem_secret *secret, struct secmem_stat *stat);
 u64 secmem_secret_protections(const struct secmem_bytes *bytes);
 u64 secmem_protections(void);
+u8 secmem_protection_why(unsigned int bit);
 
 /* access.c */
 int secmem_access_acquire(struct secmem_grant *grant,
@@ -371,6 +418,7 @@ int secmem_pages_get(struct secmem_vault *vault, u64 owner,
 		     struct page **pages, unsigned int count);
 void secmem_pages_put(struct page **pages, unsigned int count);
 void secmem_pages_end(struct secmem_vault *vault);
+void secmem_pages_write_back_from_now(void);
 void secmem_pages_wipe_all(bool panic);
 bool secmem_page_removed(const struct page *page);
 void *secmem_page_map(struct page *page);

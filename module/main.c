@@ -24,33 +24,6 @@ module_param_named(memlock_cap, secmem_memlock_cap, ulong, 0644);
 MODULE_PARM_DESC(memlock_cap,
 		 "Bytes a user may lock, in place of RLIMIT_MEMLOCK; 0: none");
 
-DEFINE_PER_CPU(struct secmem_counts, secmem_counts);
-
-/**
- * secmem_counts_sum - add the counts of all CPUs up
- * @sum: the result; exact when nothing else runs
- *
- * Context: Any.
- */
-void secmem_counts_sum(struct secmem_counts *sum)
-{
-	const struct secmem_counts *part;
-	int cpu;
-
-	memset(sum, 0, sizeof(*sum));
-	for_each_possible_cpu(cpu) {
-		part = per_cpu_ptr(&secmem_counts, cpu);
-		sum->vaults += READ_ONCE(part->vaults);
-		sum->grants += READ_ONCE(part->grants);
-		sum->secrets += READ_ONCE(part->secrets);
-		sum->pages += READ_ONCE(part->pages);
-		sum->accesses += READ_ONCE(part->accesses);
-		sum->waiters += READ_ONCE(part->waiters);
-		sum->violations += READ_ONCE(part->violations);
-		sum->wipes += READ_ONCE(part->wipes);
-	}
-}
-
 static int secmem_ioctl_info(struct secmem_grant *grant,
 			     struct secmem_call *call)
 {
@@ -83,12 +56,7 @@ static int secmem_ioctl_info(struct secmem_grant *grant,
 		info->handle = secmem_handle_make(grant->secret->slot,
 						  grant->generation);
 	for (bit = 0; bit < SECMEM_PROT_COUNT; bit++)
-		info->why[bit] = info->protections & BIT_ULL(bit) ?
-					 SECMEM_WHY_IN_FORCE :
-					 SECMEM_WHY_NOT_BUILT;
-	if (!IS_ENABLED(CONFIG_MEMCG_KMEM))
-		info->why[SECMEM_PROT_MEMCG] = SECMEM_WHY_KERNEL;
-	info->why[SECMEM_PROT_DIRECT_MAP] = secmem_directmap_why();
+		info->why[bit] = secmem_protection_why(bit);
 	return 0;
 }
 
@@ -102,7 +70,7 @@ static int secmem_ioctl_create(struct secmem_grant *grant,
 
 	if (!args->length || args->length > SECMEM_LENGTH_MAX ||
 	    align > SECMEM_ALIGN_MAX || !is_power_of_2(align) ||
-	    args->reserved || (args->flags & ~SECMEM_CREATE_RANDOM) ||
+	    args->reserved || (args->flags & ~SECMEM_CREATE_ALL) ||
 	    args->require >> SECMEM_PROT_COUNT)
 		return -EINVAL;
 	ret = secmem_grant_enter(grant, SECMEM_RIGHT_CREATE);
@@ -114,6 +82,9 @@ static int secmem_ioctl_create(struct secmem_grant *grant,
 	args->protections = secmem_secret_protections(&call->bytes);
 	if (args->require & ~args->protections)
 		return -EOPNOTSUPP;
+	if ((args->flags & SECMEM_CREATE_SUSPEND_WIPE) &&
+	    secmem_power_suspends())
+		return -EBUSY;
 
 	call->secret = secmem_vault_reserve(grant->vault, call->bytes.count);
 	if (IS_ERR(call->secret))
@@ -146,7 +117,7 @@ static void secmem_ioctl_create_end(struct secmem_grant *grant,
 {
 	if (ok) {
 		secmem_secret_publish(call->secret, &call->bytes,
-				      call->create.label);
+				      call->create.label, call->create.flags);
 	} else {
 		secmem_bytes_destroy(&call->bytes);
 		secmem_vault_unreserve(call->secret);
@@ -450,16 +421,17 @@ static __poll_t secmem_file_poll(struct file *file,
 	return mask;
 }
 
-/* A label is anybody's bytes: none of them speaks to a terminal. */
-static void secmem_file_show_label(struct seq_file *seq, const char *label)
+/* A label is anybody's bytes, as a name is: none of them speaks to a terminal. */
+static void secmem_file_show_text(struct seq_file *seq, const char *text,
+				  unsigned int size)
 {
 	unsigned int i;
 
-	for (i = 0; i < SECMEM_LABEL_SIZE && label[i]; i++) {
-		if (isascii(label[i]) && isprint(label[i]) && label[i] != '\\')
-			seq_putc(seq, label[i]);
+	for (i = 0; i < size && text[i]; i++) {
+		if (isascii(text[i]) && isprint(text[i]) && text[i] != '\\')
+			seq_putc(seq, text[i]);
 		else
-			seq_printf(seq, "\\%03o", (u8)label[i]);
+			seq_printf(seq, "\\%03o", (u8)text[i]);
 	}
 }
 
@@ -475,7 +447,7 @@ static void secmem_file_show_secret(struct seq_file *seq,
 	secmem_secret_stat(grant->secret, &stat);
 	seq_printf(seq, "handle:\t%llu\nstate:\t%s\nlabel:\t", stat.handle,
 		   states[stat.state]);
-	secmem_file_show_label(seq, stat.label);
+	secmem_file_show_text(seq, stat.label, sizeof(stat.label));
 	seq_printf(seq, "\nlength:\t%llu\nreaders:\t%u\nwriters:\t%u\nwaiters:\t%u\n",
 		   stat.length, stat.readers, stat.writers, stat.waiters);
 }
@@ -483,8 +455,13 @@ static void secmem_file_show_secret(struct seq_file *seq,
 static void secmem_file_show_fdinfo(struct seq_file *seq, struct file *file)
 {
 	struct secmem_grant *grant = file->private_data;
+	struct secmem_owner owner;
 
-	seq_printf(seq, "rights:\t%#x\n", grant->rights);
+	secmem_vault_owner(grant->vault, &owner, true);
+	seq_printf(seq, "vault:\t%lu\nowner:\t%d ", grant->vault->number,
+		   owner.pid);
+	secmem_file_show_text(seq, owner.name, sizeof(owner.name));
+	seq_printf(seq, "\nrights:\t%#x\n", grant->rights);
 	if (grant->secret)
 		secmem_file_show_secret(seq, grant);
 	else
@@ -521,10 +498,16 @@ static int __init secmem_init(void)
 	ret = secmem_vault_setup();
 	if (ret)
 		goto directmap;
-	ret = misc_register(&secmem_device);
+	ret = secmem_power_setup();
 	if (ret)
 		goto vault;
+	secmem_device.groups = secmem_stats_groups();
+	ret = misc_register(&secmem_device);
+	if (ret)
+		goto power;
 	return 0;
+power:
+	secmem_power_teardown();
 vault:
 	secmem_vault_teardown();
 directmap:
@@ -537,6 +520,7 @@ static void __exit secmem_exit(void)
 	misc_deregister(&secmem_device);
 	/* The notifiers of grants that are gone are freed by callbacks of ours. */
 	mmu_notifier_synchronize();
+	secmem_power_teardown();
 	secmem_vault_teardown();
 	secmem_directmap_teardown();
 }

@@ -718,6 +718,16 @@ static void secmem_blocks_wipe(u32 most)
 }
 
 /**
+ * secmem_pages_write_back_from_now - what is wiped shall reach memory, too
+ *
+ * Context: Any.
+ */
+void secmem_pages_write_back_from_now(void)
+{
+	WRITE_ONCE(secmem_pages_write_back, true);
+}
+
+/**
  * secmem_pages_wipe_all - zero every page that holds bytes of a secret
  * @panic: nothing else runs any more, whatever it held: take no lock
  *
@@ -727,7 +737,7 @@ static void secmem_blocks_wipe(u32 most)
  */
 void secmem_pages_wipe_all(bool panic)
 {
-	WRITE_ONCE(secmem_pages_write_back, true);
+	secmem_pages_write_back_from_now();
 	if (panic) {
 		/* One that a stopped CPU was about to count is there, too. */
 		secmem_blocks_wipe(READ_ONCE(secmem_blocks_count) + nr_cpu_ids);

@@ -8,6 +8,7 @@
 #include <linux/sched/signal.h>
 
 #include "internal.h"
+#include "trace.h"
 
 struct secmem_lifecycle_row {
 	u8 next;
@@ -82,7 +83,10 @@ static void secmem_secret_finish(struct secmem_secret *secret)
 
 	secret->damaged = !secmem_secret_intact(secret);
 	secmem_copy_revoke(secret);
+	trace_secmem_wipe(secret->vault->number, secmem_secret_handle(secret),
+			  secret->bytes.count);
 	secmem_bytes_destroy(&secret->bytes);
+	secmem_vault_wiped(secret->vault);
 	secmem_count_add(wipes, 1);
 	secmem_count_add(secrets, -1);
 	memset(secret->label, 0, sizeof(secret->label));
@@ -146,6 +150,8 @@ void secmem_secret_wait_begin(struct secmem_waiter *waiter,
 			TASK_INTERRUPTIBLE | TASK_FREEZABLE);
 	secret->waiters++;
 	secmem_count_add(waiters, 1);
+	secmem_count_add(waits, 1);
+	trace_secmem_wait(secret->vault->number, secmem_secret_handle(secret));
 }
 
 /**
@@ -222,16 +228,22 @@ int secmem_secret_lock_for(struct secmem_secret *secret, u32 generation,
  * @secret: from secmem_vault_reserve()
  * @bytes: handed over
  * @label: SECMEM_LABEL_SIZE bytes
+ * @flags: SECMEM_CREATE_*
+ *
+ * Where the machine goes down by now, or the vault was ended, it is revoked at
+ * once.
  *
  * Context: Process context, may sleep.
  */
 void secmem_secret_publish(struct secmem_secret *secret,
-			   const struct secmem_bytes *bytes, const char *label)
+			   const struct secmem_bytes *bytes, const char *label,
+			   u32 flags)
 {
 	mutex_lock(&secret->lock);
 	secret->generation++;
 	secret->bytes = *bytes;
 	secret->sealed = 0;
+	secret->suspend_wipe = !!(flags & SECMEM_CREATE_SUSPEND_WIPE);
 	secret->torn = 0;
 	secret->damaged = 0;
 	memcpy(secret->label, label, sizeof(secret->label));
@@ -240,6 +252,11 @@ void secmem_secret_publish(struct secmem_secret *secret,
 	secmem_count_add(secrets, 1);
 	WARN_ON_ONCE(secmem_secret_step(secret, secret->generation,
 					SECMEM_EVENT_CREATE));
+	trace_secmem_create(secret->vault->number, secmem_secret_handle(secret),
+			    bytes->length, flags);
+	if (!secmem_power_keeps(secret->suspend_wipe) ||
+	    READ_ONCE(secret->vault->ended))
+		secmem_secret_revoke_locked(secret);
 	mutex_unlock(&secret->lock);
 }
 
@@ -290,22 +307,8 @@ static int secmem_secret_closed(struct secmem_secret *secret, u32 generation)
 								     0;
 }
 
-/**
- * secmem_secret_close - no new access; wait for the old ones; wipe and free
- * @secret: the place
- * @generation: which of the secrets that it has served is meant
- * @flags: SECMEM_NOWAIT or 0
- * @deadline: as secmem_secret_wait_end()
- *
- * A closer that gives up leaves the secret closing, and the last release
- * finishes the work.
- *
- * Context: Process context, no lock of secmem held. Sleeps.
- * Return: 0, also when it was closed before; -EBADMSG (closed, canary
- * damaged); -EAGAIN, -EINTR, -ETIMEDOUT (closing); -ENOENT.
- */
-int secmem_secret_close(struct secmem_secret *secret, u32 generation,
-			u32 flags, s64 deadline)
+static int secmem_secret_close_wait(struct secmem_secret *secret,
+				    u32 generation, u32 flags, s64 deadline)
 {
 	struct secmem_waiter waiter;
 	bool mine = false;
@@ -339,6 +342,30 @@ int secmem_secret_close(struct secmem_secret *secret, u32 generation,
 }
 
 /**
+ * secmem_secret_close - no new access; wait for the old ones; wipe and free
+ * @secret: the place
+ * @generation: which of the secrets that it has served is meant
+ * @flags: SECMEM_NOWAIT or 0
+ * @deadline: as secmem_secret_wait_end()
+ *
+ * A closer that gives up leaves the secret closing, and the last release
+ * finishes the work.
+ *
+ * Context: Process context, no lock of secmem held. Sleeps.
+ * Return: 0, also when it was closed before; -EBADMSG (closed, canary
+ * damaged); -EAGAIN, -EINTR, -ETIMEDOUT (closing); -ENOENT.
+ */
+int secmem_secret_close(struct secmem_secret *secret, u32 generation,
+			u32 flags, s64 deadline)
+{
+	int ret = secmem_secret_close_wait(secret, generation, flags, deadline);
+
+	trace_secmem_close(secret->vault->number,
+			   secmem_handle_make(secret->slot, generation), ret);
+	return ret;
+}
+
+/**
  * secmem_secret_revoke_locked - end a secret now, whoever holds it
  * @secret: the place
  *
@@ -349,6 +376,8 @@ void secmem_secret_revoke_locked(struct secmem_secret *secret)
 	lockdep_assert_held(&secret->lock);
 	if (secret->state == SECMEM_CLOSED)
 		return;
+	trace_secmem_revoke(secret->vault->number,
+			    secmem_secret_handle(secret));
 	secmem_access_revoke(secret);
 	secmem_secret_step(secret, secret->generation, SECMEM_EVENT_REVOKE);
 }
@@ -396,13 +425,38 @@ u64 secmem_protections(void)
 		   BIT_ULL(SECMEM_PROT_NO_PEEK) |
 		   BIT_ULL(SECMEM_PROT_WIPE_FREE) |
 		   BIT_ULL(SECMEM_PROT_WIPE_EXIT) |
+		   BIT_ULL(SECMEM_PROT_WIPE_REBOOT) |
+		   BIT_ULL(SECMEM_PROT_NO_HIBERNATE) |
 		   BIT_ULL(SECMEM_PROT_MEMLOCK);
 
 	if (IS_ENABLED(CONFIG_MEMCG_KMEM))
 		mask |= BIT_ULL(SECMEM_PROT_MEMCG);
 	if (secmem_directmap_why() == SECMEM_WHY_IN_FORCE)
 		mask |= BIT_ULL(SECMEM_PROT_DIRECT_MAP);
+	if (secmem_power_panic_why() == SECMEM_WHY_IN_FORCE)
+		mask |= BIT_ULL(SECMEM_PROT_WIPE_PANIC);
 	return mask;
+}
+
+/**
+ * secmem_protection_why - why a protection is not in force
+ * @bit: SECMEM_PROT_*
+ *
+ * Context: Any.
+ * Return: SECMEM_WHY_*.
+ */
+u8 secmem_protection_why(unsigned int bit)
+{
+	if (secmem_protections() & BIT_ULL(bit))
+		return SECMEM_WHY_IN_FORCE;
+	switch (bit) {
+	case SECMEM_PROT_DIRECT_MAP:
+		return secmem_directmap_why();
+	case SECMEM_PROT_WIPE_PANIC:
+		return secmem_power_panic_why();
+	default:
+		return SECMEM_WHY_KERNEL;
+	}
 }
 
 /**
@@ -473,6 +527,8 @@ int secmem_secret_stat(struct secmem_secret *secret, struct secmem_stat *stat)
 			stat->stat_flags |= SECMEM_STAT_SEALED;
 		if (secret->torn)
 			stat->stat_flags |= SECMEM_STAT_OWNERDEAD;
+		if (secret->suspend_wipe)
+			stat->stat_flags |= SECMEM_STAT_SUSPEND_WIPE;
 		stat->waiters = secret->waiters;
 		stat->length = secret->bytes.length;
 		stat->protections = secmem_secret_protections(&secret->bytes);

@@ -8,7 +8,9 @@
  * given back waits in a queue of its size, first in, first out, so that a
  * stale address meets SIGBUS for a good while before it meets another secret.
  */
+#include <linux/pid.h>
 #include <linux/random.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "internal.h"
@@ -19,6 +21,10 @@
 #define SECMEM_PGOFF_MAX	BIT(31)
 
 static struct kmem_cache *secmem_secret_cache;
+
+/* All vaults, by number. */
+static DEFINE_XARRAY_FLAGS(secmem_vaults, XA_FLAGS_ACCOUNT);
+static atomic_long_t secmem_vault_numbers = ATOMIC_LONG_INIT(0);
 
 /**
  * secmem_vault_setup - at module load
@@ -41,6 +47,7 @@ int secmem_vault_setup(void)
 void secmem_vault_teardown(void)
 {
 	kmem_cache_destroy(secmem_secret_cache);
+	WARN_ON_ONCE(!xa_empty(&secmem_vaults));
 }
 
 /**
@@ -67,6 +74,13 @@ struct secmem_vault *secmem_vault_create(void)
 	INIT_LIST_HEAD(&vault->supplies);
 	vault->pgoff_next = 1;
 	get_random_bytes(&vault->canary_key, sizeof(vault->canary_key));
+	secmem_vault_own(vault);
+	vault->number = atomic_long_inc_return(&secmem_vault_numbers);
+	if (xa_insert(&secmem_vaults, vault->number, vault, GFP_KERNEL)) {
+		put_pid(vault->owner);
+		kfree_sensitive(vault);
+		return NULL;
+	}
 	secmem_count_add(vaults, 1);
 	return vault;
 }
@@ -78,6 +92,8 @@ static void secmem_vault_free(struct kref *ref)
 	struct secmem_secret *secret;
 	unsigned long slot;
 
+	/* Before it is freed: secmem_vault_next() may be looking at it. */
+	xa_erase(&secmem_vaults, vault->number);
 	xa_for_each(&vault->slots, slot, secret) {
 		WARN_ON_ONCE(secret->state != SECMEM_CLOSED);
 		kmem_cache_free(secmem_secret_cache, secret);
@@ -85,6 +101,8 @@ static void secmem_vault_free(struct kref *ref)
 	}
 	xa_destroy(&vault->slots);
 	secmem_pages_end(vault);
+	WARN_ON_ONCE(vault->live);
+	put_pid(vault->owner);
 	kfree_sensitive(vault);
 	secmem_count_add(vaults, -1);
 }
@@ -211,16 +229,37 @@ static struct secmem_secret *secmem_vault_reuse(struct secmem_vault *vault,
 	return secret;
 }
 
-static bool secmem_vault_count_up(struct secmem_vault *vault)
+static int secmem_vault_count_up(struct secmem_vault *vault)
 {
-	bool ok;
+	int ret = secmem_power_enter();
 
+	if (ret)
+		return ret;
 	spin_lock(&vault->slots_lock);
-	ok = vault->secret_count < READ_ONCE(secmem_secrets_max);
-	if (ok)
+	if (vault->secret_count < READ_ONCE(secmem_secrets_max)) {
 		vault->secret_count++;
+		vault->live++;
+	} else {
+		ret = -EMFILE;
+	}
 	spin_unlock(&vault->slots_lock);
-	return ok;
+	if (ret)
+		secmem_power_leave();
+	return ret;
+}
+
+/**
+ * secmem_vault_wiped - a secret's bytes are gone, or were never published
+ * @vault: its vault
+ *
+ * Context: Any; a secret's lock may be held.
+ */
+void secmem_vault_wiped(struct secmem_vault *vault)
+{
+	spin_lock(&vault->slots_lock);
+	vault->live--;
+	spin_unlock(&vault->slots_lock);
+	secmem_power_leave();
 }
 
 static void secmem_vault_count_down(struct secmem_vault *vault)
@@ -228,6 +267,7 @@ static void secmem_vault_count_down(struct secmem_vault *vault)
 	spin_lock(&vault->slots_lock);
 	vault->secret_count--;
 	spin_unlock(&vault->slots_lock);
+	secmem_vault_wiped(vault);
 }
 
 /**
@@ -236,16 +276,21 @@ static void secmem_vault_count_down(struct secmem_vault *vault)
  * @pages: 1 to 1 << (SECMEM_ORDERS - 1)
  *
  * Context: Process context, may sleep.
- * Return: the place, to be published or unreserved; -EMFILE or -ENOMEM.
+ * Return: the place, to be published or unreserved; -EMFILE; -ENOMEM; -EBUSY
+ * or -ESHUTDOWN, as secmem_power_enter(); -EKEYREVOKED, the vault was ended.
  */
 struct secmem_secret *secmem_vault_reserve(struct secmem_vault *vault,
 					   unsigned int pages)
 {
 	u8 order = order_base_2(pages);
 	struct secmem_secret *secret;
+	int ret;
 
-	if (!secmem_vault_count_up(vault))
-		return ERR_PTR(-EMFILE);
+	if (READ_ONCE(vault->ended))
+		return ERR_PTR(-EKEYREVOKED);
+	ret = secmem_vault_count_up(vault);
+	if (ret)
+		return ERR_PTR(ret);
 	secret = secmem_vault_reuse(vault, order);
 	if (!secret)
 		secret = secmem_vault_grow(vault, order);
@@ -254,13 +299,7 @@ struct secmem_secret *secmem_vault_reserve(struct secmem_vault *vault,
 	return secret;
 }
 
-/**
- * secmem_vault_unreserve - give a place back that serves nobody
- * @secret: from secmem_vault_reserve(), or closed and kept by no grant
- *
- * Context: Any; the secret's lock may be held.
- */
-void secmem_vault_unreserve(struct secmem_secret *secret)
+static void secmem_vault_rest(struct secmem_secret *secret)
 {
 	struct secmem_vault *vault = secret->vault;
 
@@ -275,6 +314,18 @@ void secmem_vault_unreserve(struct secmem_secret *secret)
 }
 
 /**
+ * secmem_vault_unreserve - give a place back that was never published
+ * @secret: from secmem_vault_reserve()
+ *
+ * Context: Any.
+ */
+void secmem_vault_unreserve(struct secmem_secret *secret)
+{
+	secmem_vault_rest(secret);
+	secmem_vault_wiped(secret->vault);
+}
+
+/**
  * secmem_vault_retire - a secret was closed, or the last grant of it alone went
  * @secret: the place; it rests once both are true
  *
@@ -284,7 +335,42 @@ void secmem_vault_retire(struct secmem_secret *secret)
 {
 	lockdep_assert_held(&secret->lock);
 	if (secret->state == SECMEM_CLOSED && !secret->keepers)
-		secmem_vault_unreserve(secret);
+		secmem_vault_rest(secret);
+}
+
+static bool secmem_secret_meant(const struct secmem_secret *secret,
+				enum secmem_which which)
+{
+	lockdep_assert_held(&secret->lock);
+	switch (which) {
+	case SECMEM_UNKEPT:
+		return !secret->keepers;
+	case SECMEM_SUSPEND_WIPE:
+		return secret->suspend_wipe;
+	default:
+		return true;
+	}
+}
+
+/**
+ * secmem_vault_revoke - end secrets of a vault now, whoever holds them
+ * @vault: the caller has a reference
+ * @which: of its secrets
+ *
+ * Context: Process context, may sleep.
+ */
+void secmem_vault_revoke(struct secmem_vault *vault, enum secmem_which which)
+{
+	struct secmem_secret *secret;
+	unsigned long slot;
+
+	xa_for_each(&vault->slots, slot, secret) {
+		mutex_lock(&secret->lock);
+		if (secmem_secret_meant(secret, which))
+			secmem_secret_revoke_locked(secret);
+		mutex_unlock(&secret->lock);
+		cond_resched();
+	}
 }
 
 /**
@@ -295,15 +381,102 @@ void secmem_vault_retire(struct secmem_secret *secret)
  */
 void secmem_vault_end(struct secmem_vault *vault)
 {
-	struct secmem_secret *secret;
-	unsigned long slot;
-
 	lockdep_assert_held(&vault->keep_lock);
-	xa_for_each(&vault->slots, slot, secret) {
-		mutex_lock(&secret->lock);
-		if (!secret->keepers)
-			secmem_secret_revoke_locked(secret);
-		mutex_unlock(&secret->lock);
-		cond_resched();
+	secmem_vault_revoke(vault, SECMEM_UNKEPT);
+}
+
+/**
+ * secmem_vault_next - walk the vaults
+ * @number: where to look on; 0 at first
+ *
+ * Context: Process context.
+ * Return: the next vault, to be put by the caller; NULL at the end. One that is
+ * opened meanwhile may be left out.
+ */
+struct secmem_vault *secmem_vault_next(unsigned long *number)
+{
+	struct secmem_vault *vault;
+
+	/* The lock keeps a vault whose last reference goes from being freed. */
+	xa_lock(&secmem_vaults);
+	vault = xa_find(&secmem_vaults, number, ULONG_MAX, XA_PRESENT);
+	while (vault && !kref_get_unless_zero(&vault->ref))
+		vault = xa_find_after(&secmem_vaults, number, ULONG_MAX,
+				      XA_PRESENT);
+	xa_unlock(&secmem_vaults);
+	if (vault)
+		*number = vault->number + 1;
+	return vault;
+}
+
+/**
+ * secmem_vault_revoke_number - end a vault: its secrets, and CREATE for good
+ * @number: of the vault
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, or -ENOENT.
+ */
+int secmem_vault_revoke_number(unsigned long number)
+{
+	struct secmem_vault *vault;
+	struct secmem_owner owner;
+	unsigned long next = number;
+
+	vault = secmem_vault_next(&next);
+	if (!vault)
+		return -ENOENT;
+	if (vault->number != number) {
+		secmem_vault_put(vault);
+		return -ENOENT;
 	}
+	WRITE_ONCE(vault->ended, true);
+	/* Pairs with the one in secmem_power_keeps(). */
+	smp_mb();
+	secmem_vault_revoke(vault, SECMEM_EVERY);
+	secmem_vault_owner(vault, &owner, false);
+	pr_info("secmem: vault %lu of %*pE[%d] is revoked\n", number,
+		(int)strlen(owner.name), owner.name, owner.pid);
+	secmem_vault_put(vault);
+	return 0;
+}
+
+/**
+ * secmem_vault_own - the current process is whom a vault is known by
+ * @vault: opened, or used, by it
+ *
+ * Context: Process context.
+ */
+void secmem_vault_own(struct secmem_vault *vault)
+{
+	struct pid *owner = get_task_pid(current, PIDTYPE_TGID);
+	char name[TASK_COMM_LEN];
+
+	get_task_comm(name, current->group_leader);
+	spin_lock(&vault->slots_lock);
+	swap(vault->owner, owner);
+	memcpy(vault->owner_name, name, sizeof(name));
+	spin_unlock(&vault->slots_lock);
+	put_pid(owner);
+}
+
+/**
+ * secmem_vault_owner - whom a vault is known by
+ * @vault: the caller has a reference
+ * @owner: filled in
+ * @here: its number in the current task's PID namespace, not in the first one
+ *
+ * Context: Any.
+ * Return: how many of the vault's secrets live.
+ */
+u32 secmem_vault_owner(struct secmem_vault *vault, struct secmem_owner *owner,
+		       bool here)
+{
+	u32 live;
+
+	spin_lock(&vault->slots_lock);
+	owner->pid = here ? pid_vnr(vault->owner) : pid_nr(vault->owner);
+	memcpy(owner->name, vault->owner_name, sizeof(owner->name));
+	live = vault->live;
+	spin_unlock(&vault->slots_lock);
+	return live;
 }

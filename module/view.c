@@ -141,10 +141,12 @@ struct vm_area_struct *secmem_view_find(struct secmem_grant *grant,
 	return end <= vma_pages(vma) ? vma : NULL;
 }
 
-static vm_fault_t secmem_view_refuse(void)
+static vm_fault_t secmem_view_refuse(const struct vm_fault *vmf, bool closed)
 {
-	secmem_count_add(violations, 1);
-	return VM_FAULT_SIGSEGV;
+	struct secmem_grant *grant = vmf->vma->vm_private_data;
+
+	secmem_stats_violation(grant->vault, vmf, closed);
+	return closed ? VM_FAULT_SIGBUS : VM_FAULT_SIGSEGV;
 }
 
 /*
@@ -165,7 +167,7 @@ static vm_fault_t secmem_view_fault(struct vm_fault *vmf)
 	if (!secret)
 		secret = secmem_vault_find_page(grant->vault, vmf->pgoff);
 	if (!secret || vmf->pgoff < secmem_view_pgoff(grant, secret))
-		return secmem_view_refuse();
+		return secmem_view_refuse(vmf, false);
 	index = vmf->pgoff - secmem_view_pgoff(grant, secret);
 
 	mutex_lock(&secret->lock);
@@ -173,12 +175,11 @@ static vm_fault_t secmem_view_fault(struct vm_fault *vmf)
 	write = holder &&
 		(atomic64_read(&holder->word) & SECMEM_WORD_WRITE);
 	if (index >= secret->bytes.count) {
-		fault = secmem_view_refuse();
+		fault = secmem_view_refuse(vmf, false);
 	} else if (secret->state == SECMEM_CLOSED) {
-		secmem_count_add(violations, 1);
-		fault = VM_FAULT_SIGBUS;
+		fault = secmem_view_refuse(vmf, true);
 	} else if (!holder || (touch_writes && !write)) {
-		fault = secmem_view_refuse();
+		fault = secmem_view_refuse(vmf, false);
 	} else {
 		/* A read-only entry may stand there: never overwrite, replace. */
 		unmap_mapping_range(&grant->mapping,

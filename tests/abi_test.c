@@ -152,7 +152,7 @@ FIXTURE_VARIANT_ADD(call, create)
 {
 	.nr = SECMEM_IOC_CREATE,
 	.size = sizeof(struct secmem_create),
-	.flags_known = SECMEM_CREATE_RANDOM,
+	.flags_known = SECMEM_CREATE_ALL,
 	.has_results = true,
 	.zero = { FIELD(create, reserved) },
 };

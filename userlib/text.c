@@ -65,6 +65,7 @@ const char *secmem_why_text(unsigned int why)
 		[SECMEM_WHY_KERNEL] = "this kernel lacks what it needs",
 		[SECMEM_WHY_ADMIN] = "switched off by the administrator",
 		[SECMEM_WHY_STAYED] = "tried, without effect on this kernel",
+		[SECMEM_WHY_CRASH_KERNEL] = "a crash kernel would run first",
 		[SECMEM_WHY_NO_MEMORY] = "no memory when the module was loaded",
 	};
 

@@ -57,7 +57,7 @@ struct secmem_secret *secmem_kunit_secret(struct kunit *test,
 	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, vault, 0, false), 0);
 	made = secmem_handle_make(secret->slot, secret->generation + 1);
 	secmem_canary_plant(&bytes, &vault->canary_key, made);
-	secmem_secret_publish(secret, &bytes, label);
+	secmem_secret_publish(secret, &bytes, label, 0);
 	if (handle)
 		*handle = made;
 	return secret;

@@ -36,13 +36,15 @@
  *   EBADMSG      the canary beside the data was damaged; a RELEASE that says
  *                so has happened, a CLOSE that says so has closed
  *   EBUSY        SEAL: a WRITE access is held; mmap: the grant has a view, or
- *                accesses from its last one
+ *                accesses from its last one; CREATE: the machine is about to
+ *                hibernate or, for SUSPEND_WIPE, to suspend: try after it
  *   E2BIG        the struct is larger than this kernel's and not zero there
  *   EFAULT       a pointer of the caller's leads nowhere, or into shut memory
  *   EINTR        a signal ended the wait
  *   EINVAL       a field is outside its range, unknown or not zero; or RELEASE
  *                of what this grant does not hold
- *   EKEYREVOKED  the secret is closed or closing
+ *   EKEYREVOKED  the secret is closed or closing; CREATE: the vault was ended
+ *                by the administrator
  *   EMFILE       no more secrets fit into this vault, grants into this
  *                system's limit, or nested accesses into their counter
  *   ENOENT       the handle was never issued, or not to this grant
@@ -54,6 +56,7 @@
  *   EOWNERDEAD   the last writer died, or was revoked, before it released;
  *                until a WRITE completes, the bytes may be half of each
  *   EPERM        the secret is sealed
+ *   ESHUTDOWN    the machine reboots or is switched off: no more secrets
  *   ETIMEDOUT    the deadline passed
  *
  * A touch of the view without an access, or a write under READ: SIGSEGV. A
@@ -89,6 +92,8 @@
 
 /* Flags of CREATE. */
 #define SECMEM_CREATE_RANDOM	(1U << 0)	/* filled by the kernel's RNG */
+#define SECMEM_CREATE_SUSPEND_WIPE (1U << 1)	/* revoked at suspend, below */
+#define SECMEM_CREATE_ALL	0x3U
 
 /* Rights of a grant. */
 #define SECMEM_RIGHT_READ	(1U << 0)	/* ACQUIRE for READ, READ, pread */
@@ -134,6 +139,7 @@
 #define SECMEM_WHY_ADMIN	3	/* switched off by the administrator */
 #define SECMEM_WHY_STAYED	4	/* tried, and a look showed no effect */
 #define SECMEM_WHY_NO_MEMORY	5	/* no memory for it when the module was loaded */
+#define SECMEM_WHY_CRASH_KERNEL	6	/* one is loaded, and runs before panic notifiers */
 
 /*
  * SECMEM_IOC_INFO: what this kernel and this file offer.
@@ -172,9 +178,13 @@ struct secmem_info {
  * a multiple of the page size, or almost, there is no room for a canary
  * (SECMEM_PROT_CANARY is not in protections), and guard pages stand directly
  * on both sides.
+ * A secret with SECMEM_CREATE_SUSPEND_WIPE does not outlive a suspend: it is
+ * revoked when one begins, or hibernation, also where that is called off later.
+ * Any other lives through a suspend, and keeps the machine from hibernating as
+ * long as it lives (SECMEM_PROT_NO_HIBERNATE).
  * Errors: EINVAL (length 0 or too large, align, flags, an unknown bit in
  * require), EOPNOTSUPP, ENOMEM, EMFILE, EACCES, EFAULT, EINTR (RANDOM, before
- * the RNG is ready).
+ * the RNG is ready), EBUSY, EKEYREVOKED, ESHUTDOWN.
  */
 struct secmem_create {
 	__u32 size;
@@ -279,6 +289,7 @@ struct secmem_copy {
 /* Flags that STAT shows. */
 #define SECMEM_STAT_SEALED	(1U << 0)
 #define SECMEM_STAT_OWNERDEAD	(1U << 1)	/* a writer died in the middle */
+#define SECMEM_STAT_SUSPEND_WIPE (1U << 2)	/* revoked at suspend */
 
 /*
  * SECMEM_IOC_STAT: how a secret stands. Needs no right. Never waits. A handle
@@ -340,7 +351,13 @@ struct secmem_export {
  *
  * pread and poll serve a grant of one secret: pread is READ without a
  * deadline (EAGAIN under O_NONBLOCK); poll shows EPOLLPRI when the secret is
- * closing, EPOLLHUP when it is closed. fdinfo shows state, label and counts.
+ * closing, EPOLLHUP when it is closed. fdinfo shows state, label and counts,
+ * the number of the vault and its owner: the process that uses it, or the one
+ * that opened it while none does.
+ *
+ * An administrator ends a vault by that number, whoever holds it: written to
+ * /sys/class/misc/secmem/revoke (CAP_SYS_ADMIN), it revokes all secrets of the
+ * vault, and CREATE there is EKEYREVOKED from then on.
  */
 
 #if defined(__cplusplus)

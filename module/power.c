@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The exits of the machine: suspend, hibernation, reboot, panic.
+ *
+ * A secret is counted from before its pages are taken until they are wiped. A
+ * CREATE counts itself and then looks at the gates; who shuts a gate looks at
+ * the count, or at the secrets, after that. With a full barrier on each side,
+ * one of the two sees the other.
+ */
+#include <linux/kexec.h>
+#include <linux/module.h>
+#include <linux/notifier.h>
+#include <linux/reboot.h>
+#include <linux/sched.h>
+#include <linux/suspend.h>
+
+#include "internal.h"
+
+static bool secmem_crash_kernel_last;
+module_param_named(crash_kernel_last, secmem_crash_kernel_last, bool, 0644);
+MODULE_PARM_DESC(crash_kernel_last,
+		 "A crash kernel runs behind the wipe: the kernel was booted with crash_kexec_post_notifiers");
+
+/* Gates: what is not created, or not kept, while one is shut. */
+enum {
+	SECMEM_GATE_SUSPEND,		/* secrets that do not outlive a suspend */
+	SECMEM_GATE_HIBERNATE,		/* any, which an image would hold */
+	SECMEM_GATE_RESTORE,		/* any: another kernel's image follows */
+	SECMEM_GATE_END,		/* any, for ever */
+};
+
+static unsigned long secmem_gates;
+
+/* Secrets that live, and CREATEs on their way. */
+static atomic_t secmem_power_live = ATOMIC_INIT(0);
+
+/* How many vaults a refusal names. */
+#define SECMEM_REPORT_MAX	8
+
+static bool secmem_gate_shut(unsigned int gate)
+{
+	return READ_ONCE(secmem_gates) & BIT(gate);
+}
+
+static void secmem_gate_shut_now(unsigned int gate)
+{
+	set_bit(gate, &secmem_gates);
+	/* Pairs with those in secmem_power_enter() and secmem_power_keeps(). */
+	smp_mb__after_atomic();
+}
+
+/**
+ * secmem_power_enter - a CREATE begins
+ *
+ * Context: Any.
+ * Return: 0, to be followed by secmem_power_leave() at the secret's end or the
+ * CREATE's; -EBUSY (hibernation is on its way), -ESHUTDOWN (for ever).
+ */
+int secmem_power_enter(void)
+{
+	int ret = 0;
+
+	atomic_inc(&secmem_power_live);
+	/* Pairs with the one in secmem_gate_shut_now(). */
+	smp_mb__after_atomic();
+	if (secmem_gate_shut(SECMEM_GATE_END))
+		ret = -ESHUTDOWN;
+	else if (secmem_gate_shut(SECMEM_GATE_HIBERNATE) ||
+		 secmem_gate_shut(SECMEM_GATE_RESTORE))
+		ret = -EBUSY;
+	if (ret)
+		secmem_power_leave();
+	return ret;
+}
+
+/**
+ * secmem_power_leave - a secret is wiped, or its CREATE has failed
+ *
+ * Context: Any.
+ */
+void secmem_power_leave(void)
+{
+	/* Wiped first: who sees the count fall writes an image. */
+	smp_mb__before_atomic();
+	atomic_dec(&secmem_power_live);
+}
+
+/**
+ * secmem_power_keeps - may a secret that is published now live on
+ * @suspend_wipe: it does not outlive a suspend
+ *
+ * Context: The caller holds the secret's lock and has published it, so that
+ * who shuts a gate finds it, or is seen here.
+ * Return: false where it must be revoked at once.
+ */
+bool secmem_power_keeps(bool suspend_wipe)
+{
+	/* Pairs with the one in secmem_gate_shut_now(). */
+	smp_mb();
+	return !secmem_gate_shut(SECMEM_GATE_END) &&
+	       !secmem_gate_shut(SECMEM_GATE_RESTORE) &&
+	       !(suspend_wipe && secmem_gate_shut(SECMEM_GATE_SUSPEND));
+}
+
+/**
+ * secmem_power_suspends - is a suspend or hibernation on its way
+ *
+ * Context: Any.
+ * Return: whether secrets that do not outlive one are not created.
+ */
+bool secmem_power_suspends(void)
+{
+	return secmem_gate_shut(SECMEM_GATE_SUSPEND);
+}
+
+/**
+ * secmem_power_panic_why - is SECMEM_PROT_WIPE_PANIC in force
+ *
+ * A crash kernel is entered before panic notifiers run, unless the kernel was
+ * booted with crash_kexec_post_notifiers. No module can see that.
+ *
+ * Context: Any.
+ * Return: SECMEM_WHY_IN_FORCE or SECMEM_WHY_CRASH_KERNEL.
+ */
+u8 secmem_power_panic_why(void)
+{
+	return kexec_crash_loaded() && !READ_ONCE(secmem_crash_kernel_last) ?
+		       SECMEM_WHY_CRASH_KERNEL :
+		       SECMEM_WHY_IN_FORCE;
+}
+
+static void secmem_power_revoke(enum secmem_which which)
+{
+	struct secmem_vault *vault;
+	unsigned long number = 0;
+
+	while ((vault = secmem_vault_next(&number))) {
+		secmem_vault_revoke(vault, which);
+		secmem_vault_put(vault);
+	}
+}
+
+/* Name those because of whom hibernation is refused. */
+static void secmem_power_report(void)
+{
+	unsigned int named = 0, others = 0;
+	struct secmem_owner owner;
+	struct secmem_vault *vault;
+	unsigned long number = 0;
+	u32 live;
+
+	while ((vault = secmem_vault_next(&number))) {
+		live = secmem_vault_owner(vault, &owner, false);
+		if (live && named++ < SECMEM_REPORT_MAX)
+			pr_warn("secmem: hibernation refused: vault %lu of %*pE[%d] holds %u secrets\n",
+				vault->number, (int)strlen(owner.name),
+				owner.name, owner.pid, live);
+		else if (live)
+			others++;
+		secmem_vault_put(vault);
+	}
+	if (others)
+		pr_warn("secmem: hibernation refused: so do %u further vaults\n",
+			others);
+}
+
+/* Count, refuse; or from here on there is nothing to be counted. */
+static int secmem_power_hibernate(void)
+{
+	secmem_gate_shut_now(SECMEM_GATE_SUSPEND);
+	secmem_gate_shut_now(SECMEM_GATE_HIBERNATE);
+	secmem_power_revoke(SECMEM_SUSPEND_WIPE);
+	if (!atomic_read(&secmem_power_live))
+		return NOTIFY_OK;
+	secmem_power_report();
+	clear_bit(SECMEM_GATE_HIBERNATE, &secmem_gates);
+	clear_bit(SECMEM_GATE_SUSPEND, &secmem_gates);
+	return notifier_from_errno(-EBUSY);
+}
+
+/*
+ * A restored image replaces this kernel and all its processes, and keeps what
+ * pages it does not fill as they are: so that is an end like a reboot. It is
+ * not refused, since the image is lost then.
+ */
+static int secmem_power_notify(struct notifier_block *block,
+			       unsigned long action, void *data)
+{
+	switch (action) {
+	case PM_HIBERNATION_PREPARE:
+		return secmem_power_hibernate();
+	case PM_POST_HIBERNATION:
+		clear_bit(SECMEM_GATE_HIBERNATE, &secmem_gates);
+		clear_bit(SECMEM_GATE_SUSPEND, &secmem_gates);
+		return NOTIFY_OK;
+	case PM_SUSPEND_PREPARE:
+		secmem_gate_shut_now(SECMEM_GATE_SUSPEND);
+		secmem_power_revoke(SECMEM_SUSPEND_WIPE);
+		return NOTIFY_OK;
+	case PM_POST_SUSPEND:
+		clear_bit(SECMEM_GATE_SUSPEND, &secmem_gates);
+		return NOTIFY_OK;
+	case PM_RESTORE_PREPARE:
+		secmem_gate_shut_now(SECMEM_GATE_RESTORE);
+		secmem_power_revoke(SECMEM_EVERY);
+		return NOTIFY_OK;
+	case PM_POST_RESTORE:
+		clear_bit(SECMEM_GATE_RESTORE, &secmem_gates);
+		return NOTIFY_OK;
+	default:
+		return NOTIFY_DONE;
+	}
+}
+
+/*
+ * Reboot, halt, power-off and kexec. Processes run on for a while; they get
+ * nothing any more. First nobody sees the bytes, then they go: half a key is
+ * worse for who computes with it than none.
+ */
+static int secmem_power_reboot(struct notifier_block *block,
+			       unsigned long action, void *data)
+{
+	secmem_gate_shut_now(SECMEM_GATE_END);
+	secmem_pages_write_back_from_now();
+	secmem_power_revoke(SECMEM_EVERY);
+	/* CREATEs on their way may have pages that no vault knows of. */
+	secmem_pages_wipe_all(false);
+	return NOTIFY_DONE;
+}
+
+/* The other processors stand still, whatever they held: no locks, no waits. */
+static int secmem_power_panic(struct notifier_block *block,
+			      unsigned long action, void *data)
+{
+	secmem_pages_wipe_all(true);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block secmem_power_pm_block = {
+	.notifier_call = secmem_power_notify,
+};
+
+/* Before others can hang. */
+static struct notifier_block secmem_power_reboot_block = {
+	.notifier_call = secmem_power_reboot,
+	.priority = INT_MAX,
+};
+
+/* Before others can save memory, or tell somebody who does. */
+static struct notifier_block secmem_power_panic_block = {
+	.notifier_call = secmem_power_panic,
+	.priority = INT_MAX,
+};
+
+/**
+ * secmem_power_setup - at module load
+ *
+ * Context: Process context, may sleep.
+ * Return: 0 or an errno.
+ */
+int secmem_power_setup(void)
+{
+	int ret = register_pm_notifier(&secmem_power_pm_block);
+
+	if (ret)
+		return ret;
+	ret = register_reboot_notifier(&secmem_power_reboot_block);
+	if (ret)
+		goto pm;
+	ret = atomic_notifier_chain_register(&panic_notifier_list,
+					     &secmem_power_panic_block);
+	if (ret)
+		goto reboot;
+	return 0;
+reboot:
+	unregister_reboot_notifier(&secmem_power_reboot_block);
+pm:
+	unregister_pm_notifier(&secmem_power_pm_block);
+	return ret;
+}
+
+/**
+ * secmem_power_teardown - at module unload
+ *
+ * Context: Process context, may sleep.
+ */
+void secmem_power_teardown(void)
+{
+	atomic_notifier_chain_unregister(&panic_notifier_list,
+					 &secmem_power_panic_block);
+	unregister_reboot_notifier(&secmem_power_reboot_block);
+	unregister_pm_notifier(&secmem_power_pm_block);
+}
