@@ -2,6 +2,7 @@
 #
 # secmem: the module for the running kernel, the library, the tests.
 
+FUZZ ?= -n 1000000
 KDIR ?= /lib/modules/$(shell uname -r)/build
 prefix ?= /usr/local
 DESTDIR ?=
@@ -11,7 +12,10 @@ help:
 	@echo 'Set up, built and run in a VM; needs Debian 12 and root:'
 	@echo '  demo         watch it keep a signing key'
 	@echo '  check        everything that a change must pass'
-	@echo '  check-long   that, and hours of random operations and deaths'
+	@echo '  check-long   that, and what takes longer: all of it on the debug kernels,'
+	@echo '               mutants, coverage, millions of random operations'
+	@echo '  fuzz         hostile callers on the debug kernel; FUZZ="-n 1000000"'
+	@echo '  coverage     which lines and branches of the module tests reach'
 	@echo '  mutants      break each guard in turn; a named test must notice'
 	@echo '  matrix       the tests on every kernel of Debian 11 to sid, amd64 and arm64'
 	@echo '  style        the checks of style alone'
@@ -73,7 +77,13 @@ check:
 	@scripts/check
 
 check-long: check
-	@tests/long
+	@scripts/check long
+
+fuzz: setup
+	@tests/run --kernel debug --mem 1G --timeout 36000 "fuzz $(FUZZ)"
+
+coverage: setup
+	@tests/coverage
 
 matrix: setup
 	@tests/matrix
@@ -92,4 +102,4 @@ clean:
 
 .PHONY: help modules userlib install install-module install-rules \
 	install-userlib dkms-install dkms-uninstall setup \
-	demo check check-long matrix style mutants clean
+	demo check check-long fuzz coverage matrix style mutants clean

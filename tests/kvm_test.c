@@ -14,8 +14,9 @@
 #define PORT 0x10
 
 /* mov al, [DATA_AT]; out PORT, al; hlt */
-static const unsigned char guest_reads[] = { 0xa0, 0x00, 0x20, 0xe6, PORT,
-					     0xf4 };
+static const unsigned char guest_reads[] = {
+	0xa0, 0x00, 0x20, 0xe6, PORT, 0xf4
+};
 /* mov al, 0x55; mov [DATA_AT], al; out PORT, al; hlt */
 static const unsigned char guest_writes[] = {
 	0xb0, 0x55, 0xa2, 0x00, 0x20, 0xe6, PORT, 0xf4,
@@ -41,8 +42,8 @@ static int guest_slot(struct guest *g, uint32_t slot, uint64_t at, void *memory)
 }
 
 /* A processor in real mode at its first instruction; -errno. */
-static int guest_open(struct guest *g, const unsigned char *code,
-		      size_t length, void *data)
+static int guest_open(struct guest *g, const unsigned char *code, size_t length,
+		      void *data)
 {
 	struct kvm_regs regs = { .rip = CODE_AT, .rflags = 2 };
 	struct kvm_sregs sregs;
@@ -119,13 +120,12 @@ FIXTURE_SETUP(kvm)
 	p = at_pattern(self->seed);
 	self->first = at_byte(&p);
 	ASSERT_EQ(0, sm_vault_open(&self->v));
-	ASSERT_EQ(0,
-		  at_secret(&self->v, SM_PAGE, self->seed, &self->handle));
+	ASSERT_EQ(0, at_secret(&self->v, SM_PAGE, self->seed, &self->handle));
 	self->ordinary = at_ordinary(SM_PAGE, self->seed);
 	ASSERT_NE(NULL, self->ordinary);
 	/* Where it will be; shut again. */
-	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ,
-				&offset));
+	ASSERT_EQ(0,
+		  sm_acquire(self->v.fd, self->handle, SECMEM_READ, &offset));
 	ASSERT_EQ(0, sm_release(self->v.fd, self->handle));
 	self->bytes = self->v.view + offset;
 }
