@@ -150,9 +150,13 @@ TEST(create_options)
 	options.label = "thirty-two bytes of label, more!";
 	EXPECT_EQ(-EINVAL, secmem_create_zero(&secret, 1, &options));
 	options.label = NULL;
-	options.reserved = 1;
+	options.flags = SECMEM_CREATE_RANDOM;
 	EXPECT_EQ(-EINVAL, secmem_create_zero(&secret, 1, &options));
-	options.reserved = 0;
+	options.flags = SECMEM_CREATE_SUSPEND_WIPE;
+	EXPECT_EQ(0, secmem_create_zero(&secret, 1, &options));
+	EXPECT_EQ(0, secmem_stat(secret, &stat, sizeof(stat)));
+	EXPECT_EQ(SECMEM_STAT_SUSPEND_WIPE, stat.stat_flags);
+	options.flags = 0;
 	options.size--;
 	EXPECT_EQ(-EINVAL, secmem_create_zero(&secret, 1, &options));
 	options.size += 2;
@@ -2001,6 +2005,35 @@ TEST(secmemctl_status)
 	EXPECT_NE(NULL, strstr(output, "\ngrants         0\n"));
 	EXPECT_EQ(1, run("secmemctl status >/dev/full 2>&1", "", output,
 			 sizeof(output)));
+}
+
+TEST(secmemctl_revoke)
+{
+	char output[4096], command[160];
+	secmem_secret_t secret;
+	int fd = sm_open();
+	unsigned long number;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, secmem_create_zero(&secret, 1, NULL));
+	snprintf(command, sizeof(command),
+		 "sed -n 's/^vault:[^0-9]*//p' /proc/%d/fdinfo/%d", getpid(),
+		 fd);
+	ASSERT_EQ(0, run(command, "", output, sizeof(output)));
+	number = strtoul(output, NULL, 10);
+	ASSERT_LT(0, number);
+	snprintf(command, sizeof(command), "secmemctl revoke %lu", number);
+	EXPECT_EQ(0, run(command, "", output, sizeof(output)));
+	EXPECT_EQ(-EKEYREVOKED, sm_create(fd, 1, &(uint64_t){ 0 }));
+	/* Another vault is another's. */
+	EXPECT_EQ(0, secmem_close(secret, 0));
+	EXPECT_EQ(1, run("secmemctl revoke 99999999 2>&1", "", output,
+			 sizeof(output)));
+	EXPECT_NE(NULL, strstr(output, "no vault has the number"));
+	EXPECT_NE(0,
+		  run("secmemctl revoke x 2>&1", "", output, sizeof(output)));
+	EXPECT_NE(0, run("secmemctl revoke 2>&1", "", output, sizeof(output)));
+	close(fd);
 }
 
 TEST(secmemctl_run)

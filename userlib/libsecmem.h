@@ -87,7 +87,10 @@ typedef struct {
  * fails. length is 1 to SECMEM_LENGTH_MAX. options may be NULL; unset fields
  * mean their defaults. Memory is reserved and charged here: -ENOMEM where
  * RLIMIT_MEMLOCK or the administrator's cap is reached, -EOPNOTSUPP where a
- * protection in require is not in force, -EINVAL for a label that is too long.
+ * protection in require is not in force, -EINVAL for a label that is too long,
+ * -EBUSY while the machine goes to hibernate (with SUSPEND_WIPE: or to
+ * suspend), -ESHUTDOWN once it goes down, -EKEYREVOKED where the administrator
+ * has ended the vault.
  */
 struct secmem_options {
 	size_t size; /* of this struct */
@@ -95,7 +98,7 @@ struct secmem_options {
 	uint64_t require; /* mask of 1 << SECMEM_PROT_* that must hold */
 	const char *label; /* public, up to SECMEM_LABEL_SIZE - 1 bytes */
 	uint32_t align; /* power of two up to SECMEM_ALIGN_MAX */
-	uint32_t reserved; /* 0 */
+	uint32_t flags; /* 0 or SECMEM_CREATE_SUSPEND_WIPE: revoked at suspend */
 };
 
 /*

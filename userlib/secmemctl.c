@@ -262,6 +262,7 @@ struct run {
 	uint32_t rights;
 	unsigned int fd;
 	unsigned int length;
+	uint32_t flags;
 };
 
 static int run_options(int argc, char **argv, struct run *run)
@@ -271,12 +272,13 @@ static int run_options(int argc, char **argv, struct run *run)
 		{ "label", required_argument, NULL, 'l' },
 		{ "length", required_argument, NULL, 'n' },
 		{ "rights", required_argument, NULL, 'r' },
+		{ "suspend-wipe", no_argument, NULL, 's' },
 		COMMON_OPTIONS,
 		{ 0 },
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "+f:l:n:r:hV", options,
+	while ((option = getopt_long(argc, argv, "+f:l:n:r:shV", options,
 				     NULL)) != -1) {
 		switch (option) {
 		case 'f':
@@ -305,6 +307,9 @@ static int run_options(int argc, char **argv, struct run *run)
 				continue;
 			complain("not rights of a secret: '%s'", optarg);
 			return usage_fail();
+		case 's':
+			run->flags = SECMEM_CREATE_SUSPEND_WIPE;
+			continue;
 		default:
 			return common_option(option);
 		}
@@ -324,6 +329,7 @@ static int run_export(const struct run *run, int *fd)
 	struct secmem_options options = {
 		.size = sizeof(options),
 		.label = run->label,
+		.flags = run->flags,
 	};
 	secmem_secret_t secret;
 	struct secmem_info info;
@@ -511,6 +517,47 @@ static int cat_run(int argc, char **argv)
 }
 
 /*
+ * secmemctl revoke
+ */
+
+#define REVOKE "/sys/class/misc/secmem/revoke"
+
+static int revoke_run(int argc, char **argv)
+{
+	static const struct option options[] = { COMMON_OPTIONS, { 0 } };
+	int error = 0, fd, option;
+	const char *number;
+	size_t length;
+
+	option = getopt_long(argc, argv, "+hV", options, NULL);
+	if (option != -1)
+		return common_option(option);
+	if (argc - optind != 1) {
+		complain(optind < argc ? "unexpected argument '%s'" :
+					 "no number of a vault given",
+			 argv[argc - 1]);
+		return usage_fail();
+	}
+	number = argv[optind];
+	length = strlen(number);
+	if (!length || strspn(number, "0123456789") != length) {
+		complain("not the number of a vault: '%s'", number);
+		return usage_fail();
+	}
+	fd = open(REVOKE, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return fail(REVOKE, -errno);
+	if (write(fd, number, length) < 0)
+		error = -errno;
+	close(fd);
+	if (error == -ENOENT || error == -ERANGE) {
+		complain("no vault has the number %s", number);
+		return EXIT_FAILURE;
+	}
+	return error ? fail("revoking the vault", error) : EXIT_SUCCESS;
+}
+
+/*
  * The table of commands
  */
 
@@ -532,7 +579,8 @@ static const struct command commands[] = {
 		" -n, --length BYTES   read that many bytes, not up to the end\n"
 		" -r, --rights LIST    what COMMAND may do: some of read,write,map,\n"
 		"                        compare,seal,close,revoke,export\n"
-		"                        (read,map,compare,close)\n",
+		"                        (read,map,compare,close)\n"
+		" -s, --suspend-wipe   the secret does not outlive a suspend\n",
 		"COMMAND finds the grant's descriptor in SECMEM_FD, and the end of file\n"
 		"where the secret was read.\n",
 		run_run,
@@ -552,6 +600,15 @@ static const struct command commands[] = {
 		NULL,
 		NULL,
 		cat_run,
+	},
+	{
+		"revoke",
+		"NUMBER",
+		"end the vault of that number, whoever holds it",
+		NULL,
+		"The number stands in /proc/PID/fdinfo of the vault's files. Needs\n"
+		"CAP_SYS_ADMIN.\n",
+		revoke_run,
 	},
 	{
 		"demo",

@@ -28,7 +28,8 @@ static int create(secmem_secret_t *secret, size_t length, uint32_t flags,
 
 	*secret = SECMEM_SECRET_NONE;
 	if (options) {
-		if (options->size < sizeof(*options) || options->reserved)
+		if (options->size < sizeof(*options) ||
+		    options->flags & ~SECMEM_CREATE_SUSPEND_WIPE)
 			return -EINVAL;
 		if (options->size > sizeof(*options))
 			return -E2BIG;
@@ -38,6 +39,7 @@ static int create(secmem_secret_t *secret, size_t length, uint32_t flags,
 		if (options->label)
 			strcpy(create.label, options->label);
 		create.align = options->align;
+		create.flags |= options->flags;
 		create.require = options->require;
 		grant = options->grant.id;
 	}
@@ -170,8 +172,10 @@ static int intake_more(int fd, const struct secmem_options *options)
 	struct intake more;
 	int error;
 
-	if (options)
+	if (options) {
 		plain.grant = options->grant;
+		plain.flags = options->flags;
+	}
 	error = intake_start(&more, 1, &plain);
 	if (error)
 		return error;
