@@ -18,6 +18,7 @@ help:
 	@echo '  coverage     which lines and branches of the module tests reach'
 	@echo '  mutants      break each guard in turn; a named test must notice'
 	@echo '  matrix       the tests on every kernel of Debian 11 to sid, amd64 and arm64'
+	@echo '  package-test from this tree to packages installed in a VM'
 	@echo '  style        the checks of style alone'
 	@echo '  setup        only install what these need'
 	@echo 'On a machine that shall use it:'
@@ -88,6 +89,9 @@ coverage: setup
 matrix: setup
 	@tests/matrix
 
+package-test: setup
+	@tests/package
+
 style: setup
 	@scripts/style
 
@@ -102,4 +106,5 @@ clean:
 
 .PHONY: help modules userlib install install-module install-rules \
 	install-userlib dkms-install dkms-uninstall setup \
-	demo check check-long fuzz coverage matrix style mutants clean
+	demo check check-long fuzz coverage matrix package-test \
+	style mutants clean

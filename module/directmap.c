@@ -225,6 +225,17 @@ u8 secmem_directmap_why(void)
 }
 
 /**
+ * secmem_directmap_by - by what route pages leave the direct map
+ *
+ * Context: Any.
+ * Return: a word; "none" where they do not.
+ */
+const char *secmem_directmap_by(void)
+{
+	return secmem_directmap_active ? "set_direct_map" : "none";
+}
+
+/**
  * secmem_directmap_try - a page out and in again, seen by a window meanwhile
  *
  * Context: Process context.

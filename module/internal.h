@@ -439,6 +439,7 @@ bool secmem_directmap_restore(struct page *page);
 bool secmem_directmap_splits(struct page *page);
 bool secmem_directmap_required(void);
 u8 secmem_directmap_why(void);
+const char *secmem_directmap_by(void);
 u8 secmem_directmap_try(void);
 bool secmem_directmap_route(void);
 void secmem_directmap_use(int (*invalid)(struct page *page),

@@ -81,6 +81,14 @@ static ssize_t version_show(struct device *device,
 }
 static DEVICE_ATTR_RO(version);
 
+static ssize_t direct_map_route_show(struct device *device,
+				     struct device_attribute *attribute,
+				     char *buffer)
+{
+	return sysfs_emit(buffer, "%s\n", secmem_directmap_by());
+}
+static DEVICE_ATTR_RO(direct_map_route);
+
 static ssize_t revoke_store(struct device *device,
 			    struct device_attribute *attribute,
 			    const char *buffer, size_t length)
@@ -99,6 +107,7 @@ static DEVICE_ATTR_WO(revoke);
 
 static struct attribute *secmem_stats_attributes[] = {
 	&dev_attr_version.attr,
+	&dev_attr_direct_map_route.attr,
 	&dev_attr_revoke.attr,
 	NULL
 };

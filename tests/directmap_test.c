@@ -30,6 +30,19 @@ static long meminfo(const char *name)
 	return value;
 }
 
+/* What the module says of the route that is in force. */
+static bool route_is(const char *word)
+{
+	char text[64] = "";
+	int fd = open("/sys/class/misc/secmem/direct_map_route",
+		      O_RDONLY | O_CLOEXEC);
+	ssize_t got = read(fd, text, sizeof(text) - 1);
+
+	close(fd);
+	return got > 0 && !strncmp(text, word, strlen(word)) &&
+	       text[strlen(word)] == '\n';
+}
+
 static uint64_t protections(uint8_t *why)
 {
 	struct secmem_info info = { 0 };
@@ -284,6 +297,7 @@ TEST_F(module, off_is_said_and_not_required_in_vain)
 	ASSERT_EQ(0, sm_reload("directmap=off"));
 	EXPECT_EQ(0, protections(&why) & ON);
 	EXPECT_EQ(SECMEM_WHY_ADMIN, why);
+	EXPECT_TRUE(route_is("none"));
 	ASSERT_EQ(0, sm_vault_open(&v));
 	EXPECT_EQ(-EOPNOTSUPP, create_requiring(v.fd, ON, &got));
 	EXPECT_EQ(0, create_requiring(v.fd, 0, &got));
@@ -326,6 +340,7 @@ TEST_F(module, require_loads_where_it_can_be_had)
 		return;
 	ASSERT_EQ(0, sm_reload("directmap=require"));
 	EXPECT_EQ(ON, protections(NULL) & ON);
+	EXPECT_TRUE(route_is("set_direct_map"));
 }
 
 TEST_F(module, unknown_mode_is_refused)
