@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The one file that names kernel versions. It gives older kernels the newest
- * API, so that the other files show that alone.
+ * The one file that knows of kernels' differences. It gives older ones the newest
+ * API, so that the other files show that alone. Kbuild looks for what is named
+ * SECMEM_HAS_* in the kernel's headers: a version tells nothing of what a
+ * distribution took over.
  */
 #ifndef _SECMEM_COMPAT_H
 #define _SECMEM_COMPAT_H
@@ -12,7 +14,6 @@
 #include <linux/libnvdimm.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
-#include <linux/version.h>
 #ifdef CONFIG_X86
 #include <asm/cacheflush.h>
 #endif
@@ -20,7 +21,7 @@
 #include <linux/panic_notifier.h>
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 14, 0)
+#ifndef SECMEM_HAS_VMA_LOOKUP
 static inline struct vm_area_struct *vma_lookup(struct mm_struct *mm,
 						unsigned long addr)
 {
@@ -30,9 +31,11 @@ static inline struct vm_area_struct *vma_lookup(struct mm_struct *mm,
 }
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+#ifndef SECMEM_HAS_MAY_SPLIT
 #define may_split split		/* in struct vm_operations_struct */
+#endif
 
+#ifndef SECMEM_HAS_KMAP_LOCAL_PAGE
 #define kmap_local_page(page)	kmap_atomic(page)
 #define kunmap_local(at)	kunmap_atomic(at)
 #endif
@@ -42,7 +45,7 @@ static inline struct vm_area_struct *vma_lookup(struct mm_struct *mm,
 #define TASK_FREEZABLE 0
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+#ifndef SECMEM_HAS_VM_FLAGS_MOD
 static inline void vm_flags_mod(struct vm_area_struct *vma,
 				unsigned long set, unsigned long clear)
 {
@@ -50,7 +53,7 @@ static inline void vm_flags_mod(struct vm_area_struct *vma,
 }
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#ifndef SECMEM_HAS_PTE_MKWRITE_NOVMA
 #define pte_mkwrite_novma(pte) pte_mkwrite(pte)
 #endif
 
@@ -66,7 +69,7 @@ static inline void secmem_compat_cache_write_back(void *at, size_t length)
 
 static inline void secmem_compat_mapping_init(struct address_space *mapping)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 15, 0)
+#ifdef SECMEM_HAS_INVALIDATE_LOCK
 	init_rwsem(&mapping->invalidate_lock);
 #endif
 }
