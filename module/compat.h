@@ -17,7 +17,7 @@
 #ifdef CONFIG_X86
 #include <asm/cacheflush.h>
 #endif
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 14, 0)
+#ifdef SECMEM_HAS_PANIC_NOTIFIER_H
 #include <linux/panic_notifier.h>
 #endif
 
@@ -55,6 +55,13 @@ static inline void vm_flags_mod(struct vm_area_struct *vma,
 
 #ifndef SECMEM_HAS_PTE_MKWRITE_NOVMA
 #define pte_mkwrite_novma(pte) pte_mkwrite(pte)
+#endif
+
+/* Where a choice of its own is gone, a memory cgroup counts the kernel's pages. */
+#ifdef SECMEM_HAS_MEMCG_KMEM
+#define secmem_compat_memcg_charges() IS_ENABLED(CONFIG_MEMCG_KMEM)
+#else
+#define secmem_compat_memcg_charges() IS_ENABLED(CONFIG_MEMCG)
 #endif
 
 /* What was written there reaches memory, not a cache alone. */

@@ -429,7 +429,7 @@ u64 secmem_protections(void)
 		   BIT_ULL(SECMEM_PROT_NO_HIBERNATE) |
 		   BIT_ULL(SECMEM_PROT_MEMLOCK);
 
-	if (IS_ENABLED(CONFIG_MEMCG_KMEM))
+	if (secmem_compat_memcg_charges())
 		mask |= BIT_ULL(SECMEM_PROT_MEMCG);
 	if (secmem_directmap_why() == SECMEM_WHY_IN_FORCE)
 		mask |= BIT_ULL(SECMEM_PROT_DIRECT_MAP);

@@ -627,8 +627,19 @@ FIXTURE_TEARDOWN(cgroup)
 
 TEST_F(cgroup, pages_are_charged_to_the_memory_cgroup)
 {
-	if (self->made)
-		AS_ROOT(cgroup_is_charged, NULL);
+	struct secmem_info info;
+	int fd;
+
+	if (!self->made)
+		return;
+	AS_ROOT(cgroup_is_charged, NULL);
+	/* And INFO, which others go by, says so. */
+	fd = open(SECMEM_DEVICE, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, sm_info(fd, &info));
+	EXPECT_TRUE(info.protections & (1ULL << SECMEM_PROT_MEMCG));
+	EXPECT_EQ(SECMEM_WHY_IN_FORCE, info.why[SECMEM_PROT_MEMCG]);
+	EXPECT_EQ(0, close(fd));
 }
 
 struct cgroup_member {
