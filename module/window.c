@@ -174,8 +174,10 @@ void *secmem_window_open(struct page *page)
 
 void secmem_window_close(struct page *page, void *at)
 {
+	/* Its entry is a page's own by now, so nothing is allocated: cannot fail. */
 	if (at == page_address(page)) {
-		secmem_directmap_remove(page, 1);
+		WARN_ON_ONCE(secmem_directmap_remove(page, 1) !=
+			     SECMEM_DIRECTMAP_REMOVED);
 		return;
 	}
 	vm_unmap_ram(at, 1);
