@@ -2,9 +2,9 @@
 /*
  * Each call with its n-th allocation failing, for every n until it passes, and
  * with all of them failing: it fails cleanly, leaves nothing behind, and works
- * when it is made again. Needs a kernel with fault injection; tests/vm/init looks
- * for leaks afterwards. What the kernel itself makes of its own part of a load
- * that fails, a warning and a leaked name:
+ * when it is made again. Needs a kernel with fault injection; tests/vm/init
+ * looks for leaks afterwards. What the kernel itself makes of its own part of a
+ * load that fails, a warning and a leaked name:
  *
  * VM: --known event_define_fields|sysfs_slab_add
  */
@@ -572,8 +572,8 @@ TEST_F_TIMEOUT(nth, calls, SM_LOOP_TIMEOUT)
 }
 
 /*
- * The file by which all allocations of this task fail that may, but those of its
- * faults. It stays open, as nothing can be opened then.
+ * The file by which all allocations of this task fail that may, but those of
+ * its faults. It stays open, as nothing can be opened then.
  */
 static int refusal_open(void)
 {
