@@ -16,20 +16,36 @@ static bool secmem_holder_held(const struct secmem_holder *holder)
 }
 
 /*
- * The record of a grant's accesses to a secret, held or not; NULL if it was
- * never needed. A grant of one secret has it inside, the first grant of a vault
- * has it inside each secret, and others keep theirs by slot until they go: so
- * strangers who hold the secret cost nobody a search.
+ * A grant's holder of a secret, held or not; NULL if it was never needed. A
+ * grant of one secret has it inside, the first grant of a vault has it inside
+ * each secret, and others keep theirs by slot until they go: so strangers who
+ * hold the secret cost nobody a search.
  */
 static struct secmem_holder *secmem_holder_own(struct secmem_grant *grant,
 					       struct secmem_secret *secret)
 {
-	if (grant->secret)
-		return &grant->single;
-	/* Only the first grant itself, while it lives, compares equal. */
-	if (READ_ONCE(grant->vault->first) == grant)
+	struct secmem_record *record;
+
+	if (likely(grant->first))
 		return &secret->first;
-	return xa_load(&grant->records, secret->slot);
+	if (grant->secret)
+		return &grant->single.holder;
+	record = xa_load(&grant->records, secret->slot);
+	return record ? &record->holder : NULL;
+}
+
+static struct secmem_record *secmem_holder_record(struct secmem_holder *holder)
+{
+	return container_of(holder, struct secmem_record, holder);
+}
+
+/* Whose a holder of that secret is. While it is held, its grant is there. */
+static struct secmem_grant *secmem_holder_grant(struct secmem_holder *holder,
+						struct secmem_secret *secret)
+{
+	lockdep_assert_held(&secret->lock);
+	return holder == &secret->first ? secret->vault->first :
+					  secmem_holder_record(holder)->grant;
 }
 
 /**
@@ -53,21 +69,22 @@ static struct secmem_holder *secmem_holder_get(struct secmem_grant *grant,
 					       struct secmem_secret *secret)
 {
 	struct secmem_holder *holder = secmem_holder_own(grant, secret);
+	struct secmem_record *record;
 
 	lockdep_assert_held(&secret->lock);
-	if (!holder) {
-		holder = kzalloc(sizeof(*holder), GFP_KERNEL_ACCOUNT);
-		if (!holder)
-			return NULL;
-		holder->secret = secret;
-		if (xa_is_err(xa_store(&grant->records, secret->slot, holder,
-				       GFP_KERNEL))) {
-			kfree(holder);
-			return NULL;
-		}
+	if (likely(holder))
+		return holder;
+	record = kzalloc(sizeof(*record), GFP_KERNEL_ACCOUNT);
+	if (!record)
+		return NULL;
+	record->grant = grant;
+	record->secret = secret;
+	if (xa_is_err(xa_store(&grant->records, secret->slot, record,
+			       GFP_KERNEL))) {
+		kfree(record);
+		return NULL;
 	}
-	holder->grant = grant;
-	return holder;
+	return &record->holder;
 }
 
 /**
@@ -78,11 +95,11 @@ static struct secmem_holder *secmem_holder_get(struct secmem_grant *grant,
  */
 void secmem_access_forget(struct secmem_grant *grant)
 {
-	struct secmem_holder *holder;
+	struct secmem_record *record;
 	unsigned long slot;
 
-	xa_for_each(&grant->records, slot, holder)
-		kfree(holder);
+	xa_for_each(&grant->records, slot, record)
+		kfree(record);
 	xa_destroy(&grant->records);
 }
 
@@ -137,15 +154,11 @@ static bool secmem_holder_last(struct secmem_holder *holder)
 	return false;
 }
 
-static void secmem_holder_begin(struct secmem_grant *grant,
-				struct secmem_secret *secret,
+static void secmem_holder_begin(struct secmem_secret *secret,
 				struct secmem_holder *holder, bool write)
 {
 	lockdep_assert_held(&secret->lock);
-	list_add(&holder->by_secret, &secret->holders);
-	spin_lock(&grant->holders_lock);
-	list_add(&holder->by_grant, &grant->holders);
-	spin_unlock(&grant->holders_lock);
+	hlist_add_head(&holder->by_secret, &secret->holders);
 	secmem_count_add(accesses, 1);
 	/* Last, for secmem_holder_nest(): all of the above is in place. */
 	atomic64_set_release(&holder->word,
@@ -157,10 +170,10 @@ static void secmem_holder_begin(struct secmem_grant *grant,
  * Take all of a holder's accesses, and with them the page-table entries. The
  * caller steps the secret on.
  */
-static void secmem_holder_end(struct secmem_secret *secret,
+static void secmem_holder_end(struct secmem_grant *grant,
+			      struct secmem_secret *secret,
 			      struct secmem_holder *holder)
 {
-	struct secmem_grant *grant = holder->grant;
 	u64 frozen;
 
 	lockdep_assert_held(&secret->lock);
@@ -169,17 +182,18 @@ static void secmem_holder_end(struct secmem_secret *secret,
 	atomic64_set(&holder->word,
 		     secmem_word_empty(secret->generation) | frozen);
 	secmem_view_zap(grant, secret);
-	list_del(&holder->by_secret);
-	spin_lock(&grant->holders_lock);
-	list_del(&holder->by_grant);
-	spin_unlock(&grant->holders_lock);
-	/* Off its list, the grant may be gone, and with it the record. */
 	secmem_count_add(accesses, -1);
+	__hlist_del(&holder->by_secret);
+	/*
+	 * Last: the grant may be gone then, and with it the record. Pairs with
+	 * the acquire in secmem_holder_listed().
+	 */
+	smp_store_release(&holder->by_secret.pprev, NULL);
 }
 
 static enum secmem_event secmem_drop_event(struct secmem_secret *secret)
 {
-	return list_empty(&secret->holders) ? SECMEM_EVENT_DROP_LAST :
+	return hlist_empty(&secret->holders) ? SECMEM_EVENT_DROP_LAST :
 					      SECMEM_EVENT_DROP;
 }
 
@@ -204,20 +218,18 @@ static int secmem_access_begin(struct secmem_grant *grant,
 		secmem_view_zap(grant, secret);
 		return ret;
 	}
-	secmem_holder_begin(grant, secret, holder, write);
-	return secmem_secret_step(secret, generation,
-				  write ? SECMEM_EVENT_HOLD_WRITE :
-					  SECMEM_EVENT_HOLD_READ);
+	secmem_holder_begin(secret, holder, write);
+	secmem_secret_move(secret, write ? SECMEM_EVENT_HOLD_WRITE :
+					   SECMEM_EVENT_HOLD_READ);
+	return 0;
 }
 
 /* One try; -EAGAIN and a begun waiter where it must wait. */
 static int secmem_access_try(struct secmem_grant *grant,
-			     struct secmem_secret *secret,
-			     struct secmem_acquire *args,
-			     struct secmem_waiter *waiter)
+			     struct secmem_secret *secret, u32 generation,
+			     u32 flags, struct secmem_waiter *waiter)
 {
-	u32 generation = secmem_handle_generation(args->handle);
-	bool write = args->flags & SECMEM_WRITE;
+	bool write = flags & SECMEM_WRITE;
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
 	int ret;
@@ -237,12 +249,10 @@ static int secmem_access_try(struct secmem_grant *grant,
 	else if (!ret)
 		ret = secmem_access_begin(grant, vma, secret, generation,
 					  write);
-	else if (args->flags & SECMEM_NOWAIT)
+	else if (flags & SECMEM_NOWAIT)
 		ret = -EAGAIN;
 	else
 		secmem_secret_wait_begin(waiter, secret);
-	if (!ret)
-		args->length = secret->bytes.length;
 out:
 	mutex_unlock(&secret->lock);
 	mmap_read_unlock(mm);
@@ -253,38 +263,40 @@ out:
  * secmem_access_acquire - begin an access
  * @grant: entered by the current mm, with the rights checked
  * @secret: a secret that it covers
- * @args: the call; offset and length are filled in
+ * @generation: which of the secrets that it has served is meant
+ * @flags: SECMEM_READ or SECMEM_WRITE, and SECMEM_NOWAIT
+ * @deadline: as secmem_secret_wait_end()
+ *
+ * While the access is held, the secret's bytes stay where they are, and as many.
  *
  * Context: Process context, no lock held. Sleeps.
  * Return: 0 or an errno of ACQUIRE.
  */
 int secmem_access_acquire(struct secmem_grant *grant,
-			  struct secmem_secret *secret,
-			  struct secmem_acquire *args)
+			  struct secmem_secret *secret, u32 generation,
+			  u32 flags, s64 deadline)
 {
 	struct secmem_holder *own = secmem_holder_own(grant, secret);
 	struct secmem_waiter waiter;
 	int ret;
 
-	args->offset = secmem_view_offset(grant, secret);
 	/* Accesses outlive their view; without one the slow path says so. */
-	if (own && !(args->flags & SECMEM_WRITE) &&
-	    atomic_read(&grant->views) &&
-	    secmem_holder_nest(own, secmem_handle_generation(args->handle))) {
-		args->length = secret->bytes.length;
+	if (own && !(flags & SECMEM_WRITE) && atomic_read(&grant->views) &&
+	    secmem_holder_nest(own, generation)) {
 		ret = 0;
-	} else {
-		do {
-			ret = secmem_access_try(grant, secret, args, &waiter);
-			if (ret != SECMEM_MUST_WAIT)
-				break;
-			ret = secmem_secret_wait_end(&waiter, args->deadline);
-		} while (!ret);
+		goto trace;
 	}
-	if (!ret)
-		args->offset += secret->bytes.offset;
-	trace_secmem_acquire(grant->vault->number, args->handle,
-			     args->flags & SECMEM_WRITE, ret);
+	do {
+		ret = secmem_access_try(grant, secret, generation, flags,
+					&waiter);
+		if (ret != SECMEM_MUST_WAIT)
+			break;
+		ret = secmem_secret_wait_end(&waiter, deadline);
+	} while (!ret);
+trace:
+	trace_secmem_acquire(grant->vault->number,
+			     secmem_handle_make(secret->slot, generation),
+			     flags & SECMEM_WRITE, ret);
 	return ret;
 }
 
@@ -323,10 +335,10 @@ int secmem_access_release(struct secmem_grant *grant,
 	write = atomic64_read(&holder->word) & SECMEM_WORD_WRITE;
 	if (!write && !secmem_holder_last(holder))
 		goto out;
-	secmem_holder_end(secret, holder);
+	secmem_holder_end(grant, secret, holder);
 	if (write)
 		ret = secmem_secret_mend(secret);
-	secmem_secret_step(secret, generation, secmem_drop_event(secret));
+	secmem_secret_move(secret, secmem_drop_event(secret));
 out:
 	mutex_unlock(&secret->lock);
 	mutex_unlock(&grant->bound->flip);
@@ -347,7 +359,7 @@ void secmem_access_freeze(struct secmem_secret *secret)
 	struct secmem_holder *holder;
 
 	lockdep_assert_held(&secret->lock);
-	list_for_each_entry(holder, &secret->holders, by_secret)
+	hlist_for_each_entry(holder, &secret->holders, by_secret)
 		atomic64_or(SECMEM_WORD_FROZEN, &holder->word);
 }
 
@@ -360,11 +372,13 @@ void secmem_access_freeze(struct secmem_secret *secret)
  */
 void secmem_access_revoke(struct secmem_secret *secret)
 {
-	struct secmem_holder *holder, *next;
+	struct secmem_holder *holder;
+	struct hlist_node *next;
 
 	lockdep_assert_held(&secret->lock);
-	list_for_each_entry_safe(holder, next, &secret->holders, by_secret)
-		secmem_holder_end(secret, holder);
+	hlist_for_each_entry_safe(holder, next, &secret->holders, by_secret)
+		secmem_holder_end(secmem_holder_grant(holder, secret), secret,
+				  holder);
 }
 
 /* An mm ends: what it was writing, nobody finished. */
@@ -378,11 +392,67 @@ static void secmem_access_abandon(struct secmem_grant *grant,
 	if (holder) {
 		if (atomic64_read(&holder->word) & SECMEM_WORD_WRITE)
 			secret->torn = 1;
-		secmem_holder_end(secret, holder);
+		secmem_holder_end(grant, secret, holder);
 		secmem_secret_step(secret, secret->generation,
 				   secmem_drop_event(secret));
 	}
 	mutex_unlock(&secret->lock);
+}
+
+/*
+ * Without the secret's lock: false once whoever ended the holder has no more to
+ * do with it or its grant. For a grant that takes no new accesses, it stays so.
+ */
+static bool secmem_holder_listed(const struct secmem_holder *holder)
+{
+	/* Pairs with the release in secmem_holder_end(). */
+	return smp_load_acquire(&holder->by_secret.pprev);
+}
+
+/* The next secret, from a slot on, that a grant holds; NULL at the end. */
+static struct secmem_secret *secmem_access_next(struct secmem_grant *grant,
+						unsigned long *slot)
+{
+	struct secmem_secret *secret;
+	struct secmem_record *record;
+
+	if (grant->secret)
+		return secmem_holder_listed(&grant->single.holder) ?
+			       grant->secret :
+			       NULL;
+	if (!grant->first) {
+		for (record = xa_find(&grant->records, slot, ULONG_MAX,
+				      XA_PRESENT);
+		     record && !secmem_holder_listed(&record->holder);
+		     record = xa_find_after(&grant->records, slot, ULONG_MAX,
+					    XA_PRESENT))
+			cond_resched();
+		return record ? record->secret : NULL;
+	}
+	/* Pairs with the release in secmem_vault_append(). */
+	while (*slot < smp_load_acquire(&grant->vault->slot_count)) {
+		secret = secmem_vault_slot(grant->vault, *slot);
+		if (secmem_holder_listed(&secret->first))
+			return secret;
+		++*slot;
+		cond_resched();
+	}
+	return NULL;
+}
+
+/**
+ * secmem_access_any - does a grant hold anything
+ * @grant: the grant
+ *
+ * Context: Process context, may sleep. A yes may be over at once; a no as well,
+ * unless the caller knows that the grant takes no new access.
+ * Return: whether it does.
+ */
+bool secmem_access_any(struct secmem_grant *grant)
+{
+	unsigned long slot = 0;
+
+	return secmem_access_next(grant, &slot);
 }
 
 /**
@@ -394,19 +464,9 @@ static void secmem_access_abandon(struct secmem_grant *grant,
 void secmem_access_end(struct secmem_grant *grant)
 {
 	struct secmem_secret *secret;
-	struct secmem_holder *holder;
+	unsigned long slot = 0;
 
-	for (;;) {
-		spin_lock(&grant->holders_lock);
-		holder = list_first_entry_or_null(&grant->holders,
-						  struct secmem_holder,
-						  by_grant);
-		secret = holder ? holder->secret : NULL;
-		spin_unlock(&grant->holders_lock);
-		if (!secret)
-			return;
-		/* A revoker may come first; the place stays all the same. */
+	/* A revoker may come first; the place stays all the same. */
+	while ((secret = secmem_access_next(grant, &slot)))
 		secmem_access_abandon(grant, secret);
-		cond_resched();
-	}
 }

@@ -9,25 +9,6 @@
 
 #include "internal.h"
 
-/**
- * secmem_bytes_page - the page with that index
- * @bytes: the bytes
- * @index: below bytes->count
- *
- * Context: Any; the caller keeps @bytes from going.
- * Return: the page.
- */
-struct page *secmem_bytes_page(const struct secmem_bytes *bytes,
-			       unsigned int index)
-{
-	return bytes->count == 1 ? bytes->one : bytes->many[index];
-}
-
-static struct page **secmem_bytes_pages(struct secmem_bytes *bytes)
-{
-	return bytes->count == 1 ? &bytes->one : bytes->many;
-}
-
 /* A run of data within one page, mapped for as long as it is worked on. */
 struct secmem_piece {
 	struct page *page;

@@ -101,10 +101,9 @@ struct secmem_grant *secmem_grant_create(struct secmem_vault *vault,
 	grant->generation = generation;
 	grant->rights = rights;
 	INIT_LIST_HEAD(&grant->by_mm);
-	INIT_LIST_HEAD(&grant->holders);
-	spin_lock_init(&grant->holders_lock);
+	grant->single.grant = grant;
 	grant->single.secret = secret;
-	atomic64_set(&grant->single.word, secmem_word_empty(generation));
+	atomic64_set(&grant->single.holder.word, secmem_word_empty(generation));
 	xa_init_flags(&grant->records, XA_FLAGS_ACCOUNT);
 	atomic_set(&grant->views, 0);
 	address_space_init_once(&grant->mapping);
@@ -311,31 +310,25 @@ static int secmem_grant_bind(struct secmem_grant *grant, bool mmap_locked)
 	return ret;
 }
 
-/*
- * A task of the mm it answers reads its own mm there, and that cannot end
- * while the task runs; so no lock is needed to see it, nor to use ->bound.
- */
 static int secmem_grant_check(struct secmem_grant *grant, u32 rights,
 			      bool mmap_locked)
 {
 	if ((grant->rights & rights) != rights)
 		return -EACCES;
-	if (likely(READ_ONCE(grant->mm) == current->mm && current->mm))
+	if (secmem_grant_answers(grant))
 		return 0;
 	return secmem_grant_bind(grant, mmap_locked);
 }
 
 /**
- * secmem_grant_enter - may the current task use a grant so
+ * secmem_grant_enter_slow - secmem_grant_enter() for whom it does not know yet
  * @grant: its file is held
  * @rights: what it needs, SECMEM_RIGHT_*
- *
- * The first use binds the grant to the current mm.
  *
  * Context: Process context, no lock held. May sleep.
  * Return: 0, -EACCES, -ENOMEM or -EINTR.
  */
-int secmem_grant_enter(struct secmem_grant *grant, u32 rights)
+int secmem_grant_enter_slow(struct secmem_grant *grant, u32 rights)
 {
 	return secmem_grant_check(grant, rights, false);
 }
@@ -383,8 +376,11 @@ static int secmem_grant_keep_secret(struct secmem_secret *secret,
 	ret = secmem_secret_peek(secret, generation, SECMEM_EVENT_COPY_OUT);
 	if (ret == SECMEM_MUST_WAIT || ret == -EOWNERDEAD)
 		ret = 0;
-	if (!ret)
+	if (!ret) {
 		secret->keepers++;
+		/* The grant can be polled. */
+		secmem_secret_need_cold(secret);
+	}
 	mutex_unlock(&secret->lock);
 	return ret;
 }

@@ -15,7 +15,6 @@
  *	    mm->flip		zaps of releases in one mm; two at once would make
  *				mmu_gather flush the whole mm
  *	      secret->lock	everything about what a place serves
- *		grant->holders_lock	(leaf)
  *		vault->slots_lock
  *		secmem_blocks_lock	(leaf)
  *		  supply->lock		(leaf)
@@ -96,10 +95,16 @@ enum secmem_event {
  */
 struct secmem_holder {
 	atomic64_t word;
-	struct secmem_grant *grant;	/* constant once it was held */
-	struct secmem_secret *secret;	/* constant after setup */
-	struct list_head by_secret;	/* protected by secret->lock */
-	struct list_head by_grant;	/* protected by grant->holders_lock */
+	struct hlist_node by_secret;	/* protected by secret->lock; unhashed:
+					 * nobody ends it any more
+					 */
+};
+
+/* A holder that lies outside its secret, as all but the first grant's do. */
+struct secmem_record {
+	struct secmem_holder holder;
+	struct secmem_grant *grant;	/* constant */
+	struct secmem_secret *secret;	/* constant */
 };
 
 #define SECMEM_WORD_COUNT	0x00ffffffULL
@@ -133,14 +138,26 @@ struct secmem_bytes {
 	u16 offset;			/* of the data in the first page */
 };
 
+/* What few secrets need: made with the first label, waiter or further grant. */
+struct secmem_cold {
+	wait_queue_head_t waitq;	/* waiters and pollers; woken under lock */
+	u32 waiters;			/* protected by secret->lock */
+	char label[SECMEM_LABEL_SIZE];	/* protected by secret->lock */
+};
+
+/*
+ * There may be a million: what a pair of ACQUIRE and RELEASE touches comes
+ * first, what few need is apart, and what a place that rests has no use for
+ * lends its room.
+ */
 struct secmem_secret {
 	struct secmem_holder first;	/* of the vault's first grant */
 	struct mutex lock;
-	struct secmem_vault *vault;	/* constant after create */
-	u32 slot;			/* constant after create */
+	struct secmem_bytes bytes;
 	u32 pgoff;			/* constant; in the vault's page space */
 	u32 generation;			/* protected by lock */
-	u32 waiters;			/* protected by lock */
+	struct secmem_vault *vault;	/* constant after create */
+	u32 slot;			/* constant after create */
 	u32 keepers;			/* grants of it alone; lock */
 	u8 order;			/* constant after create */
 	u8 state;			/* protected by lock */
@@ -148,13 +165,21 @@ struct secmem_secret {
 	u8 suspend_wipe:1;		/* does not outlive a suspend */
 	u8 torn:1;			/* a writer died in the middle */
 	u8 damaged:1;			/* the canary was, at the end */
-	struct secmem_bytes bytes;
-	struct list_head holders;	/* by_secret */
-	struct hlist_head bounces;	/* READs on their way out; lock */
-	struct list_head free;		/* vault->slots_lock: in the quarantine */
-	wait_queue_head_t waitq;	/* waiters and pollers; woken under lock */
-	char label[SECMEM_LABEL_SIZE];
+	union {
+		struct {
+			struct hlist_head holders;	/* by_secret; lock */
+			struct hlist_head bounces;	/* READs on their way
+							 * out; lock
+							 */
+		};
+		struct list_head free;	/* in the quarantine; slots_lock */
+	};
+	struct secmem_cold *cold;	/* once set, constant; set under lock */
 };
+
+/* Slots lie in chunks, each twice as large as the one before. */
+#define SECMEM_CHUNK_SLOTS	64
+#define SECMEM_CHUNKS		27
 
 /* Whom a vault is known by: its user, or who opened it while nobody uses it. */
 struct secmem_owner {
@@ -171,7 +196,11 @@ struct secmem_vault {
 					 * their way: slots_lock
 					 */
 	bool ended;			/* by its number; stays so */
-	struct xarray slots;		/* slot -> secret; entries never leave */
+	struct secmem_secret **chunks[SECMEM_CHUNKS];	/* slot -> secret; what
+							 * is set stays, and
+							 * is set under
+							 * grow_lock
+							 */
 	u32 slot_count;			/* written under grow_lock, released */
 	u32 pgoff_next;			/* protected by grow_lock */
 	struct mutex grow_lock;
@@ -210,10 +239,9 @@ struct secmem_grant {
 					 * secmem_bind_lock
 					 */
 	bool keeps;			/* counts in vault->keepers; keep_lock */
-	spinlock_t holders_lock;	/* holders */
-	struct list_head holders;	/* by_grant; holders_lock */
-	struct secmem_holder single;	/* of secret, if that is set */
-	struct xarray records;		/* slot -> holder, of a further grant
+	bool first;			/* of its vault; constant */
+	struct secmem_record single;	/* of secret, if that is set */
+	struct xarray records;		/* slot -> record, of a further grant
 					 * of all; stored under secret->lock
 					 */
 	atomic_t views;			/* VMAs; two while mremap is refused */
@@ -302,7 +330,6 @@ int secmem_vault_setup(void);
 void secmem_vault_teardown(void);
 struct secmem_vault *secmem_vault_create(void);
 void secmem_vault_put(struct secmem_vault *vault);
-struct secmem_secret *secmem_vault_find(struct secmem_vault *vault, u64 handle);
 struct secmem_secret *secmem_vault_find_page(struct secmem_vault *vault,
 					     u64 pgoff);
 struct secmem_secret *secmem_vault_reserve(struct secmem_vault *vault,
@@ -317,6 +344,35 @@ int secmem_vault_revoke_number(unsigned long number);
 void secmem_vault_own(struct secmem_vault *vault);
 u32 secmem_vault_owner(struct secmem_vault *vault, struct secmem_owner *owner,
 		       bool here);
+
+static inline struct secmem_secret *
+secmem_vault_slot(const struct secmem_vault *vault, u32 slot)
+{
+	unsigned int chunk = fls(slot / SECMEM_CHUNK_SLOTS + 1) - 1;
+	struct secmem_secret **slots = READ_ONCE(vault->chunks[chunk]);
+
+	/* Within the chunk for any slot, so nothing to speculate beyond. */
+	slot -= (SECMEM_CHUNK_SLOTS << chunk) - SECMEM_CHUNK_SLOTS;
+	/* Pairs with the releases in secmem_vault_append(). */
+	return slots ? READ_ONCE(slots[slot]) : NULL;
+}
+
+/**
+ * secmem_vault_find - the place that a handle names
+ * @vault: the caller has a reference
+ * @handle: from anywhere
+ *
+ * The generation is yet to be checked, under the secret's lock.
+ *
+ * Context: Any.
+ * Return: the place, good as long as @vault; NULL where none was ever issued.
+ */
+static inline struct secmem_secret *
+secmem_vault_find(const struct secmem_vault *vault, u64 handle)
+{
+	/* Of 0 it is the last slot, which never is. */
+	return secmem_vault_slot(vault, (u32)handle - 1);
+}
 
 static inline u64 secmem_handle_make(u32 slot, u32 generation)
 {
@@ -335,17 +391,45 @@ struct secmem_grant *secmem_grant_create(struct secmem_vault *vault,
 void secmem_grant_attach(struct secmem_grant *grant, struct file *file);
 void secmem_grant_view_gone(struct secmem_grant *grant);
 void secmem_grant_release(struct secmem_grant *grant);
-int secmem_grant_enter(struct secmem_grant *grant, u32 rights);
+int secmem_grant_enter_slow(struct secmem_grant *grant, u32 rights);
 int secmem_grant_enter_locked(struct secmem_grant *grant, u32 rights);
 struct secmem_secret *secmem_grant_find(struct secmem_grant *grant, u64 handle);
 int secmem_grant_export(struct secmem_grant *grant, struct secmem_call *call);
 void secmem_grant_export_end(struct secmem_call *call, bool ok);
 
+/*
+ * A task of the mm that a grant answers reads its own mm there, and that cannot
+ * end while the task runs; so no lock is needed to see it, nor to use ->bound.
+ */
+static inline bool secmem_grant_answers(const struct secmem_grant *grant)
+{
+	return likely(READ_ONCE(grant->mm) == current->mm && current->mm);
+}
+
+/**
+ * secmem_grant_enter - may the current task use a grant so
+ * @grant: its file is held
+ * @rights: what it needs, SECMEM_RIGHT_*
+ *
+ * The first use binds the grant to the current mm.
+ *
+ * Context: Process context, no lock held. May sleep.
+ * Return: 0, -EACCES, -ENOMEM or -EINTR.
+ */
+static inline int secmem_grant_enter(struct secmem_grant *grant, u32 rights)
+{
+	if (likely(!(rights & ~grant->rights) && secmem_grant_answers(grant)))
+		return 0;
+	return secmem_grant_enter_slow(grant, rights);
+}
+
 /* secret.c */
 int secmem_secret_peek(struct secmem_secret *secret, u32 generation,
 		       enum secmem_event event);
+void secmem_secret_move(struct secmem_secret *secret, enum secmem_event event);
 int secmem_secret_step(struct secmem_secret *secret, u32 generation,
 		       enum secmem_event event);
+void secmem_secret_need_cold(struct secmem_secret *secret);
 int secmem_secret_lock_for(struct secmem_secret *secret, u32 generation,
 			   enum secmem_event event, u32 flags, s64 deadline);
 void secmem_secret_wait_begin(struct secmem_waiter *waiter,
@@ -367,14 +451,15 @@ u8 secmem_protection_why(unsigned int bit);
 
 /* access.c */
 int secmem_access_acquire(struct secmem_grant *grant,
-			  struct secmem_secret *secret,
-			  struct secmem_acquire *args);
+			  struct secmem_secret *secret, u32 generation,
+			  u32 flags, s64 deadline);
 int secmem_access_release(struct secmem_grant *grant,
 			  struct secmem_secret *secret, u32 generation);
 void secmem_access_freeze(struct secmem_secret *secret);
 void secmem_access_revoke(struct secmem_secret *secret);
 void secmem_access_end(struct secmem_grant *grant);
 void secmem_access_forget(struct secmem_grant *grant);
+bool secmem_access_any(struct secmem_grant *grant);
 struct secmem_holder *secmem_access_find(struct secmem_grant *grant,
 					 struct secmem_secret *secret);
 
@@ -392,16 +477,12 @@ struct vm_area_struct *secmem_view_find(struct secmem_grant *grant,
 int secmem_view_insert(struct secmem_grant *grant, struct vm_area_struct *vma,
 		       struct secmem_secret *secret, bool write);
 void secmem_view_zap(struct secmem_grant *grant, struct secmem_secret *secret);
-u64 secmem_view_offset(struct secmem_grant *grant,
-		       struct secmem_secret *secret);
 
 /* bytes.c */
 void secmem_bytes_layout(struct secmem_bytes *bytes, u32 length, u32 align);
 int secmem_bytes_create(struct secmem_bytes *bytes, struct secmem_vault *vault,
 			u64 owner, bool random);
 void secmem_bytes_destroy(struct secmem_bytes *bytes);
-struct page *secmem_bytes_page(const struct secmem_bytes *bytes,
-			       unsigned int index);
 void secmem_bytes_read(const struct secmem_bytes *bytes, u32 offset,
 		       void *to, u32 length);
 void secmem_bytes_write(const struct secmem_bytes *bytes, u32 offset,
@@ -451,6 +532,34 @@ void secmem_window_teardown(void);
 void *secmem_window_open(struct page *page);
 void secmem_window_close(struct page *page, void *at);
 void *secmem_window_force(struct page *page);
+
+/*
+ * Where a place begins in a grant's view, in pages: a view of one secret has it
+ * behind its own guard page 0.
+ */
+static inline u32 secmem_view_pgoff(const struct secmem_grant *grant,
+				    const struct secmem_secret *secret)
+{
+	return grant->secret ? 1 : secret->pgoff;
+}
+
+static inline u64 secmem_view_offset(const struct secmem_grant *grant,
+				     const struct secmem_secret *secret)
+{
+	return (u64)secmem_view_pgoff(grant, secret) << PAGE_SHIFT;
+}
+
+/* All of the pages, one behind the other. */
+static inline struct page **secmem_bytes_pages(struct secmem_bytes *bytes)
+{
+	return bytes->count == 1 ? &bytes->one : bytes->many;
+}
+
+static inline struct page *secmem_bytes_page(const struct secmem_bytes *bytes,
+					     unsigned int index)
+{
+	return bytes->count == 1 ? bytes->one : bytes->many[index];
+}
 
 static inline u64 secmem_secret_handle(const struct secmem_secret *secret)
 {

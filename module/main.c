@@ -142,7 +142,14 @@ static int secmem_ioctl_acquire(struct secmem_grant *grant,
 	secret = secmem_grant_find(grant, args->handle);
 	if (!secret)
 		return -ENOENT;
-	return secmem_access_acquire(grant, secret, args);
+	ret = secmem_access_acquire(grant, secret,
+				    secmem_handle_generation(args->handle),
+				    args->flags, args->deadline);
+	if (ret)
+		return ret;
+	args->offset = secmem_view_offset(grant, secret) + secret->bytes.offset;
+	args->length = secret->bytes.length;
+	return 0;
 }
 
 /* An access that the caller never learnt of is no access. */
@@ -310,7 +317,10 @@ struct secmem_ioctl {
 
 #define SECMEM_IOCTL(name, type, ...)				\
 	[_IOC_NR(SECMEM_IOC_##name)] = {			\
-		.size = sizeof(struct secmem_##type), __VA_ARGS__ \
+		.size = sizeof(struct secmem_##type) +		\
+			BUILD_BUG_ON_ZERO(sizeof(struct secmem_##type) % \
+					  sizeof(u64)),		\
+		__VA_ARGS__					\
 	}
 
 static const struct secmem_ioctl secmem_ioctls[] = {
@@ -332,6 +342,60 @@ static const struct secmem_ioctl secmem_ioctls[] = {
 		     .end = secmem_ioctl_export_end),
 };
 
+/*
+ * The caller's struct. Usually it is of the size that is known here, and then
+ * taken word by word, which is shorter than the way into copy_from_user().
+ */
+static int secmem_ioctl_fetch(struct secmem_call *call, u32 known,
+			      const void __user *user)
+{
+	const u64 __user *from = user;
+	u64 *to = (u64 *)call;
+	unsigned int i;
+	u32 size;
+	int ret;
+
+	if (user_read_access_begin(user, known)) {
+		for (i = 0; i < known / sizeof(u64); i++)
+			unsafe_get_user(to[i], from + i, fault);
+		user_read_access_end();
+		if (call->size == known)
+			return 0;
+	}
+again:
+	if (get_user(size, (u32 __user *)user))
+		return -EFAULT;
+	if (size < known)
+		return -EINVAL;
+	if (size > SECMEM_STRUCT_MAX)
+		return -E2BIG;
+	ret = copy_struct_from_user(call, known, user, size);
+	/* It may have changed between the two looks. */
+	call->size = size;
+	return ret;
+fault:
+	user_read_access_end();
+	goto again;
+}
+
+static int secmem_ioctl_tell(const struct secmem_call *call, u32 known,
+			     void __user *user)
+{
+	const u64 *from = (const u64 *)call;
+	u64 __user *to = user;
+	unsigned int i;
+
+	if (!user_write_access_begin(user, known))
+		return -EFAULT;
+	for (i = 0; i < known / sizeof(u64); i++)
+		unsafe_put_user(from[i], to + i, fault);
+	user_write_access_end();
+	return 0;
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}
+
 static long secmem_file_ioctl(struct file *file, unsigned int cmd,
 			      unsigned long arg)
 {
@@ -339,7 +403,6 @@ static long secmem_file_ioctl(struct file *file, unsigned int cmd,
 	void __user *user = (void __user *)arg;
 	const struct secmem_ioctl *ioctl;
 	struct secmem_call call;
-	u32 size;
 	int ret;
 
 	if (_IOC_NR(cmd) >= ARRAY_SIZE(secmem_ioctls) ||
@@ -347,26 +410,47 @@ static long secmem_file_ioctl(struct file *file, unsigned int cmd,
 		return -ENOTTY;
 	ioctl = &secmem_ioctls[_IOC_NR(cmd)];
 
-	if (get_user(size, (u32 __user *)user))
-		return -EFAULT;
-	if (size < ioctl->size)
-		return -EINVAL;
-	if (size > SECMEM_STRUCT_MAX)
-		return -E2BIG;
-	ret = copy_struct_from_user(&call, ioctl->size, user, size);
+	ret = secmem_ioctl_fetch(&call, ioctl->size, user);
 	if (ret)
 		return ret;
-	/* It may have changed between the two looks. */
-	call.size = size;
-
 	ret = ioctl->run(grant, &call);
 	if (ret || !ioctl->out)
 		return ret;
-	if (copy_to_user(user, &call, ioctl->size))
-		ret = -EFAULT;
+	ret = secmem_ioctl_tell(&call, ioctl->size, user);
 	if (ioctl->end)
 		ioctl->end(grant, &call, !ret);
 	return ret;
+}
+
+/*
+ * ACQUIRE for READ, and RELEASE, by value. An ioctl would pass the hook of
+ * security modules each time, which takes as long as the rest of a system call;
+ * what they have to say, they said of the open and the mmap.
+ */
+static loff_t secmem_file_llseek(struct file *file, loff_t offset, int whence)
+{
+	struct secmem_grant *grant = file->private_data;
+	u32 generation = secmem_handle_generation(offset);
+	struct secmem_secret *secret;
+	u32 rights = 0;
+	int ret;
+
+	if (whence == SEEK_DATA)
+		rights = SECMEM_RIGHT_MAP | SECMEM_RIGHT_READ;
+	else if (whence != SEEK_HOLE)
+		return noop_llseek(file, offset, whence);
+	ret = secmem_grant_enter(grant, rights);
+	if (ret)
+		return ret;
+	secret = secmem_grant_find(grant, offset);
+	if (!secret)
+		return -ENOENT;
+	if (whence == SEEK_HOLE)
+		return secmem_access_release(grant, secret, generation);
+	ret = secmem_access_acquire(grant, secret, generation,
+				    SECMEM_READ | SECMEM_NOWAIT,
+				    SECMEM_FOREVER);
+	return ret ?: secmem_view_offset(grant, secret) + secret->bytes.offset;
 }
 
 static int secmem_file_open(struct inode *inode, struct file *file)
@@ -389,6 +473,7 @@ static int secmem_file_open(struct inode *inode, struct file *file)
 		return -ENOMEM;
 	}
 	vault->first = grant;
+	grant->first = true;
 	secmem_grant_attach(grant, file);
 	return 0;
 }
@@ -409,7 +494,7 @@ static __poll_t secmem_file_poll(struct file *file,
 	if (!secret)
 		return EPOLLERR;
 	/* The grant keeps the place from another secret. */
-	poll_wait(file, &secret->waitq, table);
+	poll_wait(file, &secret->cold->waitq, table);
 	mutex_lock(&secret->lock);
 	if (secret->state == SECMEM_CLOSED)
 		mask = EPOLLHUP;
@@ -479,7 +564,7 @@ const struct file_operations secmem_file_ops = {
 	.read_iter = secmem_copy_read_iter,
 	.poll = secmem_file_poll,
 	.show_fdinfo = secmem_file_show_fdinfo,
-	.llseek = noop_llseek,
+	.llseek = secmem_file_llseek,
 };
 
 static struct miscdevice secmem_device = {

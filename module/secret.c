@@ -6,6 +6,7 @@
 #include <linux/freezer.h>
 #include <linux/hrtimer.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 
 #include "internal.h"
 #include "trace.h"
@@ -75,11 +76,44 @@ int secmem_secret_peek(struct secmem_secret *secret, u32 generation,
 	}
 }
 
+/*
+ * Wake all who wait or poll. They stand in the queue before they take the lock
+ * to look, and whoever wakes holds it; so who is not seen here has yet to look.
+ */
+static void secmem_secret_wake(struct secmem_secret *secret)
+{
+	lockdep_assert_held(&secret->lock);
+	/* The lock is the barrier. */
+	if (secret->cold && waitqueue_active(&secret->cold->waitq))
+		wake_up_all(&secret->cold->waitq);
+}
+
+/**
+ * secmem_secret_need_cold - see to it that a secret has its cold part
+ * @secret: the place; it keeps what it got as long as it is one
+ *
+ * So small an allocation does not fail: a closer that found no memory to wait
+ * with could neither wait nor go.
+ *
+ * Context: Process context, may sleep. The caller holds @secret's lock.
+ */
+void secmem_secret_need_cold(struct secmem_secret *secret)
+{
+	struct secmem_cold *cold;
+
+	lockdep_assert_held(&secret->lock);
+	if (secret->cold)
+		return;
+	cold = kzalloc(sizeof(*cold), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
+	init_waitqueue_head(&cold->waitq);
+	secret->cold = cold;
+}
+
 /* The end of every secret: no access and no page-table entry is left. */
 static void secmem_secret_finish(struct secmem_secret *secret)
 {
 	lockdep_assert_held(&secret->lock);
-	WARN_ON_ONCE(!list_empty(&secret->holders));
+	WARN_ON_ONCE(!hlist_empty(&secret->holders));
 
 	secret->damaged = !secmem_secret_intact(secret);
 	secmem_copy_revoke(secret);
@@ -89,12 +123,13 @@ static void secmem_secret_finish(struct secmem_secret *secret)
 	secmem_vault_wiped(secret->vault);
 	secmem_count_add(wipes, 1);
 	secmem_count_add(secrets, -1);
-	memset(secret->label, 0, sizeof(secret->label));
+	if (secret->cold)
+		memset(secret->cold->label, 0, sizeof(secret->cold->label));
 	/* Shut the lockless path for good: this generation is over. */
 	atomic64_set(&secret->first.word,
 		     secmem_word_empty(secret->generation) |
 			     SECMEM_WORD_FROZEN);
-	wake_up_all(&secret->waitq);
+	secmem_secret_wake(secret);
 	secmem_vault_retire(secret);
 }
 
@@ -115,20 +150,32 @@ int secmem_secret_step(struct secmem_secret *secret, u32 generation,
 		       enum secmem_event event)
 {
 	int verdict = secmem_secret_peek(secret, generation, event);
+
+	if (verdict >= 0)
+		secmem_secret_move(secret, event);
+	return verdict;
+}
+
+/**
+ * secmem_secret_move - secmem_secret_step() for who has peeked
+ * @secret: the place
+ * @event: an event that secmem_secret_peek() let happen, under the same lock
+ *
+ * Context: Process context. The caller holds @secret's lock.
+ */
+void secmem_secret_move(struct secmem_secret *secret, enum secmem_event event)
+{
 	u8 before = secret->state;
 
-	if (verdict < 0)
-		return verdict;
-
+	lockdep_assert_held(&secret->lock);
 	secret->state = secmem_lifecycle[before][event].next;
 	if (secret->state == before)
-		return verdict;
+		return;
 	if (secret->state == SECMEM_CLOSED)
 		secmem_secret_finish(secret);
 	else if (secret->state == SECMEM_CLOSING ||
 		 event == SECMEM_EVENT_DROP_LAST)
-		wake_up_all(&secret->waitq);
-	return verdict;
+		secmem_secret_wake(secret);
 }
 
 /**
@@ -144,11 +191,12 @@ void secmem_secret_wait_begin(struct secmem_waiter *waiter,
 			      struct secmem_secret *secret)
 {
 	lockdep_assert_held(&secret->lock);
+	secmem_secret_need_cold(secret);
 	waiter->secret = secret;
 	init_wait_entry(&waiter->entry, 0);
-	prepare_to_wait(&secret->waitq, &waiter->entry,
+	prepare_to_wait(&secret->cold->waitq, &waiter->entry,
 			TASK_INTERRUPTIBLE | TASK_FREEZABLE);
-	secret->waiters++;
+	secret->cold->waiters++;
 	secmem_count_add(waiters, 1);
 	secmem_count_add(waits, 1);
 	trace_secmem_wait(secret->vault->number, secmem_secret_handle(secret));
@@ -175,12 +223,12 @@ int secmem_secret_wait_end(struct secmem_waiter *waiter, s64 deadline)
 	else if (!schedule_hrtimeout_range(&expires, current->timer_slack_ns,
 					   HRTIMER_MODE_ABS))
 		ret = -ETIMEDOUT;
-	finish_wait(&secret->waitq, &waiter->entry);
+	finish_wait(&secret->cold->waitq, &waiter->entry);
 	if (!ret && signal_pending(current))
 		ret = -EINTR;
 
 	mutex_lock(&secret->lock);
-	secret->waiters--;
+	secret->cold->waiters--;
 	mutex_unlock(&secret->lock);
 	secmem_count_add(waiters, -1);
 	return ret;
@@ -246,7 +294,13 @@ void secmem_secret_publish(struct secmem_secret *secret,
 	secret->suspend_wipe = !!(flags & SECMEM_CREATE_SUSPEND_WIPE);
 	secret->torn = 0;
 	secret->damaged = 0;
-	memcpy(secret->label, label, sizeof(secret->label));
+	/* They were that of its place in the quarantine. */
+	INIT_HLIST_HEAD(&secret->holders);
+	INIT_HLIST_HEAD(&secret->bounces);
+	if (memchr_inv(label, 0, SECMEM_LABEL_SIZE)) {
+		secmem_secret_need_cold(secret);
+		memcpy(secret->cold->label, label, SECMEM_LABEL_SIZE);
+	}
 	atomic64_set(&secret->first.word,
 		     secmem_word_empty(secret->generation));
 	secmem_count_add(secrets, 1);
@@ -272,7 +326,7 @@ int secmem_secret_mend(struct secmem_secret *secret)
 	lockdep_assert_held(&secret->lock);
 	if (secret->torn) {
 		secret->torn = 0;
-		wake_up_all(&secret->waitq);
+		secmem_secret_wake(secret);
 	}
 	return secmem_secret_intact(secret) ? 0 : -EBADMSG;
 }
@@ -294,7 +348,7 @@ int secmem_secret_seal(struct secmem_secret *secret, u32 generation)
 	if (!ret) {
 		secret->sealed = 1;
 		/* Writers in line learn that their turn never comes. */
-		wake_up_all(&secret->waitq);
+		secmem_secret_wake(secret);
 	}
 	mutex_unlock(&secret->lock);
 	return ret;
@@ -485,7 +539,7 @@ static void secmem_secret_stat_holders(struct secmem_secret *secret,
 {
 	struct secmem_holder *holder;
 
-	list_for_each_entry(holder, &secret->holders, by_secret) {
+	hlist_for_each_entry(holder, &secret->holders, by_secret) {
 		u64 word = atomic64_read(&holder->word);
 
 		if (word & SECMEM_WORD_WRITE)
@@ -529,10 +583,13 @@ int secmem_secret_stat(struct secmem_secret *secret, struct secmem_stat *stat)
 			stat->stat_flags |= SECMEM_STAT_OWNERDEAD;
 		if (secret->suspend_wipe)
 			stat->stat_flags |= SECMEM_STAT_SUSPEND_WIPE;
-		stat->waiters = secret->waiters;
 		stat->length = secret->bytes.length;
 		stat->protections = secmem_secret_protections(&secret->bytes);
-		memcpy(stat->label, secret->label, sizeof(stat->label));
+		if (secret->cold) {
+			stat->waiters = secret->cold->waiters;
+			memcpy(stat->label, secret->cold->label,
+			       sizeof(stat->label));
+		}
 		secmem_secret_stat_holders(secret, stat);
 	}
 	mutex_unlock(&secret->lock);

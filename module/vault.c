@@ -34,8 +34,7 @@ static atomic_long_t secmem_vault_numbers = ATOMIC_LONG_INIT(0);
  */
 int secmem_vault_setup(void)
 {
-	secmem_secret_cache = KMEM_CACHE(secmem_secret,
-					 SLAB_ACCOUNT | SLAB_HWCACHE_ALIGN);
+	secmem_secret_cache = KMEM_CACHE(secmem_secret, SLAB_ACCOUNT);
 	return secmem_secret_cache ? 0 : -ENOMEM;
 }
 
@@ -65,7 +64,6 @@ struct secmem_vault *secmem_vault_create(void)
 	if (!vault)
 		return NULL;
 	kref_init(&vault->ref);
-	xa_init_flags(&vault->slots, XA_FLAGS_ACCOUNT);
 	mutex_init(&vault->grow_lock);
 	mutex_init(&vault->keep_lock);
 	spin_lock_init(&vault->slots_lock);
@@ -90,16 +88,20 @@ static void secmem_vault_free(struct kref *ref)
 	struct secmem_vault *vault = container_of(ref, struct secmem_vault,
 						  ref);
 	struct secmem_secret *secret;
-	unsigned long slot;
+	unsigned int chunk;
+	u32 slot;
 
 	/* Before it is freed: secmem_vault_next() may be looking at it. */
 	xa_erase(&secmem_vaults, vault->number);
-	xa_for_each(&vault->slots, slot, secret) {
+	for (slot = 0; slot < vault->slot_count; slot++) {
+		secret = secmem_vault_slot(vault, slot);
 		WARN_ON_ONCE(secret->state != SECMEM_CLOSED);
+		kfree(secret->cold);
 		kmem_cache_free(secmem_secret_cache, secret);
 		cond_resched();
 	}
-	xa_destroy(&vault->slots);
+	for (chunk = 0; chunk < SECMEM_CHUNKS; chunk++)
+		kvfree(vault->chunks[chunk]);
 	secmem_pages_end(vault);
 	WARN_ON_ONCE(vault->live);
 	put_pid(vault->owner);
@@ -119,23 +121,6 @@ void secmem_vault_put(struct secmem_vault *vault)
 }
 
 /**
- * secmem_vault_find - the place that a handle names
- * @vault: the caller has a reference
- * @handle: from anywhere
- *
- * The generation is yet to be checked, under the secret's lock.
- *
- * Context: Any.
- * Return: the place, good as long as @vault; NULL where none was ever issued.
- */
-struct secmem_secret *secmem_vault_find(struct secmem_vault *vault, u64 handle)
-{
-	u32 slot = (u32)handle - 1;	/* of 0 none, as there is no such slot */
-
-	return xa_load(&vault->slots, slot);
-}
-
-/**
  * secmem_vault_find_page - the place that a page of the vault belongs to
  * @vault: the caller has a reference
  * @pgoff: in the vault's page space
@@ -148,13 +133,13 @@ struct secmem_secret *secmem_vault_find_page(struct secmem_vault *vault,
 					     u64 pgoff)
 {
 	struct secmem_secret *secret, *found = NULL;
-	/* Pairs with the release in secmem_vault_grow(). */
+	/* Pairs with the release in secmem_vault_append(). */
 	u32 low = 0, high = smp_load_acquire(&vault->slot_count);
 
 	while (low < high) {
 		u32 middle = low + (high - low) / 2;
 
-		secret = xa_load(&vault->slots, middle);
+		secret = secmem_vault_slot(vault, middle);
 		if (secret->pgoff <= pgoff) {
 			found = secret;
 			low = middle + 1;
@@ -169,22 +154,45 @@ static void secmem_secret_setup(struct secmem_secret *secret,
 				struct secmem_vault *vault, u8 order)
 {
 	mutex_init(&secret->lock);
-	init_waitqueue_head(&secret->waitq);
-	INIT_LIST_HEAD(&secret->holders);
-	INIT_HLIST_HEAD(&secret->bounces);
-	INIT_LIST_HEAD(&secret->free);
 	secret->vault = vault;
-	secret->first.secret = secret;
 	secret->slot = vault->slot_count;
 	secret->pgoff = vault->pgoff_next;
 	secret->order = order;
+}
+
+/* Give a place its slot, from which it never moves. */
+static int secmem_vault_append(struct secmem_vault *vault,
+			       struct secmem_secret *secret)
+{
+	u32 slot = secret->slot;
+	unsigned int chunk = fls(slot / SECMEM_CHUNK_SLOTS + 1) - 1;
+	struct secmem_secret **slots = vault->chunks[chunk];
+
+	lockdep_assert_held(&vault->grow_lock);
+	if (vault->pgoff_next >= SECMEM_PGOFF_MAX)
+		return -EMFILE;
+	if (!slots) {
+		slots = kvcalloc(SECMEM_CHUNK_SLOTS << chunk, sizeof(*slots),
+				 GFP_KERNEL_ACCOUNT);
+		if (!slots)
+			return -ENOMEM;
+		/* Pairs with the dependent read in secmem_vault_slot(). */
+		smp_store_release(&vault->chunks[chunk], slots);
+	}
+	slot -= (SECMEM_CHUNK_SLOTS << chunk) - SECMEM_CHUNK_SLOTS;
+	/* So does this. */
+	smp_store_release(&slots[slot], secret);
+	vault->pgoff_next += (1U << secret->order) + 1;
+	/* Pairs with the acquire in secmem_vault_find_page(). */
+	smp_store_release(&vault->slot_count, vault->slot_count + 1);
+	return 0;
 }
 
 static struct secmem_secret *secmem_vault_grow(struct secmem_vault *vault,
 					       u8 order)
 {
 	struct secmem_secret *secret;
-	int ret = -EMFILE;
+	int ret;
 
 	secret = kmem_cache_zalloc(secmem_secret_cache, GFP_KERNEL);
 	if (!secret)
@@ -192,14 +200,7 @@ static struct secmem_secret *secmem_vault_grow(struct secmem_vault *vault,
 
 	mutex_lock(&vault->grow_lock);
 	secmem_secret_setup(secret, vault, order);
-	if (vault->pgoff_next < SECMEM_PGOFF_MAX)
-		ret = xa_insert(&vault->slots, vault->slot_count, secret,
-				GFP_KERNEL);
-	if (!ret) {
-		vault->pgoff_next += (1U << order) + 1;
-		/* Pairs with the acquire in secmem_vault_find_page(). */
-		smp_store_release(&vault->slot_count, vault->slot_count + 1);
-	}
+	ret = secmem_vault_append(vault, secret);
 	mutex_unlock(&vault->grow_lock);
 
 	if (ret) {
@@ -222,7 +223,7 @@ static struct secmem_secret *secmem_vault_reuse(struct secmem_vault *vault,
 	    (vault->free_count[order] && view && after > view)) {
 		secret = list_first_entry(&vault->free[order],
 					  struct secmem_secret, free);
-		list_del_init(&secret->free);
+		list_del(&secret->free);
 		vault->free_count[order]--;
 	}
 	spin_unlock(&vault->slots_lock);
@@ -361,10 +362,12 @@ static bool secmem_secret_meant(const struct secmem_secret *secret,
  */
 void secmem_vault_revoke(struct secmem_vault *vault, enum secmem_which which)
 {
+	/* Pairs with the release in secmem_vault_append(). */
+	u32 slot, count = smp_load_acquire(&vault->slot_count);
 	struct secmem_secret *secret;
-	unsigned long slot;
 
-	xa_for_each(&vault->slots, slot, secret) {
+	for (slot = 0; slot < count; slot++) {
+		secret = secmem_vault_slot(vault, slot);
 		mutex_lock(&secret->lock);
 		if (secmem_secret_meant(secret, which))
 			secmem_secret_revoke_locked(secret);

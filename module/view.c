@@ -11,34 +11,9 @@
 
 struct secmem_view_insertion {
 	struct vm_area_struct *vma;
-	const struct secmem_bytes *bytes;
-	unsigned long start;		/* address of page 0 of bytes */
+	struct page **pages;		/* the next one first */
 	bool write;
 };
-
-/*
- * Where the place begins in the grant's view, in pages: a view of one secret
- * has it behind its own guard page 0.
- */
-static u64 secmem_view_pgoff(struct secmem_grant *grant,
-			     struct secmem_secret *secret)
-{
-	return grant->secret ? 1 : secret->pgoff;
-}
-
-/**
- * secmem_view_offset - where the place begins in a grant's view
- * @grant: the grant
- * @secret: a secret that it covers
- *
- * Context: Any.
- * Return: the offset in bytes.
- */
-u64 secmem_view_offset(struct secmem_grant *grant,
-		       struct secmem_secret *secret)
-{
-	return secmem_view_pgoff(grant, secret) << PAGE_SHIFT;
-}
 
 /**
  * secmem_view_zap - take a secret's page-table entries out of a grant's view
@@ -57,9 +32,7 @@ void secmem_view_zap(struct secmem_grant *grant, struct secmem_secret *secret)
 static int secmem_view_insert_pte(pte_t *ptep, unsigned long addr, void *data)
 {
 	struct secmem_view_insertion *in = data;
-	struct page *page = secmem_bytes_page(in->bytes,
-					      (addr - in->start) >> PAGE_SHIFT);
-	pte_t pte = pfn_pte(page_to_pfn(page), in->vma->vm_page_prot);
+	pte_t pte = pfn_pte(page_to_pfn(*in->pages++), in->vma->vm_page_prot);
 
 	pte = pte_mkspecial(pte_mkyoung(pte));
 	/* A clean one stays read-only whatever mprotect does to the view. */
@@ -80,16 +53,17 @@ static int secmem_view_insert_pages(struct secmem_grant *grant,
 {
 	struct secmem_view_insertion in = {
 		.vma = vma,
-		.bytes = &secret->bytes,
-		.start = vma->vm_start + secmem_view_offset(grant, secret),
+		.pages = secmem_bytes_pages(&secret->bytes) + first,
 		.write = write && (vma->vm_flags & VM_WRITE),
 	};
 
+	unsigned long start = vma->vm_start +
+			      secmem_view_offset(grant, secret) +
+			      ((unsigned long)first << PAGE_SHIFT);
+
 	mmap_assert_locked(vma->vm_mm);
 	lockdep_assert_held(&secret->lock);
-	return apply_to_page_range(vma->vm_mm,
-				   in.start + ((unsigned long)first
-					       << PAGE_SHIFT),
+	return apply_to_page_range(vma->vm_mm, start,
 				   (unsigned long)count << PAGE_SHIFT,
 				   secmem_view_insert_pte, &in);
 }
@@ -234,16 +208,6 @@ static const struct vm_operations_struct secmem_view_ops = {
 	.pfn_mkwrite = secmem_view_fault,
 };
 
-static bool secmem_grant_holds(struct secmem_grant *grant)
-{
-	bool holds;
-
-	spin_lock(&grant->holders_lock);
-	holds = !list_empty(&grant->holders);
-	spin_unlock(&grant->holders_lock);
-	return holds;
-}
-
 /**
  * secmem_view_mmap - make the one view of a grant
  * @file: the grant's
@@ -273,7 +237,7 @@ int secmem_view_mmap(struct file *file, struct vm_area_struct *vma)
 	if (ret)
 		return ret;
 	/* None can be taken meanwhile: that needs a view and mmap_lock. */
-	if (secmem_grant_holds(grant) || atomic_cmpxchg(&grant->views, 0, 1))
+	if (secmem_access_any(grant) || atomic_cmpxchg(&grant->views, 0, 1))
 		return -EBUSY;
 
 	vm_flags_mod(vma, VM_PFNMAP | VM_IO | VM_DONTCOPY | VM_DONTEXPAND |

@@ -393,6 +393,134 @@ TEST_F(access, write_is_alone)
 	EXPECT_STAT(0, 0, 0);
 }
 
+/* By value: lseek's way of ACQUIRE for READ, and RELEASE. */
+
+TEST_F(access, by_value_opens_and_shuts)
+{
+	uint64_t offset, by_struct;
+	unsigned char *bytes;
+
+	ASSERT_EQ(0, sm_acquire_value(self->v.fd, self->handle, &offset));
+	bytes = self->v.view + offset;
+	EXPECT_EQ(0, memcmp(bytes, self->was, LENGTH));
+	EXPECT_EQ(SIGSEGV, sm_poke(bytes, 1));
+	EXPECT_STAT(SECMEM_READ, 1, 0);
+	EXPECT_EQ(0, sm_release_value(self->v.fd, self->handle));
+	EXPECT_EQ(SIGSEGV, sm_touch(bytes, NULL));
+	EXPECT_STAT(0, 0, 0);
+
+	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ,
+				&by_struct));
+	EXPECT_EQ(offset, by_struct);
+	EXPECT_EQ(0, RELEASE);
+}
+
+TEST_F(access, by_value_counts_with_the_others)
+{
+	uint64_t offset;
+
+	ASSERT_EQ(0, sm_acquire_value(self->v.fd, self->handle, &offset));
+	ASSERT_EQ(0, ACQUIRE(SECMEM_READ));
+	ASSERT_EQ(0, sm_acquire_value(self->v.fd, self->handle, NULL));
+	EXPECT_STAT(SECMEM_READ, 3, 0);
+	EXPECT_EQ(0, sm_release_value(self->v.fd, self->handle));
+	EXPECT_EQ(0, RELEASE);
+	EXPECT_EQ(0, sm_touch(self->v.view + offset, NULL));
+	EXPECT_EQ(0, RELEASE);
+	EXPECT_EQ(SIGSEGV, sm_touch(self->v.view + offset, NULL));
+
+	/* Its RELEASE ends a WRITE as well. */
+	ASSERT_EQ(0, ACQUIRE(SECMEM_WRITE));
+	EXPECT_EQ(0, sm_release_value(self->v.fd, self->handle));
+	EXPECT_STAT(0, 0, 0);
+}
+
+TEST_F(access, by_value_never_waits)
+{
+	ASSERT_EQ(0, ACQUIRE(SECMEM_WRITE));
+	EXPECT_EQ(-EAGAIN, sm_acquire_value(self->v.fd, self->handle, NULL));
+	EXPECT_EQ(0, RELEASE);
+	EXPECT_EQ(0, sm_acquire_value(self->v.fd, self->handle, NULL));
+	EXPECT_EQ(0, RELEASE);
+}
+
+TEST_F(access, by_value_has_the_errors_of_the_others)
+{
+	int fd = self->v.fd, bare;
+	uint64_t other;
+
+	EXPECT_EQ(-EINVAL, sm_release_value(fd, self->handle));
+	EXPECT_EQ(-ENOENT, sm_acquire_value(fd, 0, NULL));
+	EXPECT_EQ(-ENOENT, sm_release_value(fd, 0));
+	EXPECT_EQ(-ENOENT, sm_acquire_value(fd, self->handle + 1, NULL));
+	EXPECT_EQ(-ENOENT,
+		  sm_acquire_value(fd, self->handle + (1ULL << 32), NULL));
+	EXPECT_EQ(-ENOENT, sm_acquire_value(fd, UINT64_MAX, NULL));
+
+	bare = sm_open();
+	ASSERT_LE(0, bare);
+	ASSERT_EQ(0, sm_create(bare, LENGTH, &other));
+	EXPECT_EQ(-ENXIO, sm_acquire_value(bare, other, NULL));
+	close(bare);
+
+	ASSERT_EQ(0, sm_acquire_value(fd, self->handle, NULL));
+	EXPECT_EQ(-EAGAIN,
+		  sm_close_at(fd, self->handle, SECMEM_NOWAIT, SECMEM_FOREVER));
+	EXPECT_EQ(-EKEYREVOKED, sm_acquire_value(fd, self->handle, NULL));
+	EXPECT_EQ(0, sm_release_value(fd, self->handle));
+	EXPECT_EQ(-EKEYREVOKED, sm_release_value(fd, self->handle));
+}
+
+TEST_F(access, by_value_needs_the_right)
+{
+	uint32_t lacking[] = { SECMEM_RIGHT_READ, SECMEM_RIGHT_MAP };
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < ARRAY_SIZE(lacking); i++) {
+		ASSERT_EQ(0, sm_export(self->v.fd, self->handle,
+				       SECMEM_RIGHT_ALL & ~lacking[i] &
+					       ~SECMEM_RIGHT_CREATE,
+				       &fd));
+		EXPECT_EQ(-EACCES, sm_acquire_value(fd, self->handle, NULL));
+		close(fd);
+	}
+	/* With both, it is the view that lacks. */
+	ASSERT_EQ(0, sm_export(self->v.fd, self->handle,
+			       SECMEM_RIGHT_READ | SECMEM_RIGHT_MAP, &fd));
+	EXPECT_EQ(-ENXIO, sm_acquire_value(fd, self->handle, NULL));
+	close(fd);
+}
+
+static int value_in_child(void *arg)
+{
+	struct sm_vault *v = arg;
+
+	if (lseek64(v->fd, 1ULL << 32 | 1, SEEK_DATA) != -1 || errno != EACCES)
+		return 2;
+	return lseek64(v->fd, 1ULL << 32 | 1, SEEK_HOLE) == -1 &&
+			       errno == EACCES ?
+		       0 :
+		       3;
+}
+
+TEST_F(access, by_value_answers_one_process)
+{
+	/* What the child asks for is the secret. */
+	ASSERT_EQ(1ULL << 32 | 1, self->handle);
+	EXPECT_EQ(0, sm_reap(sm_fork(value_in_child, &self->v)));
+	EXPECT_EQ(0, sm_acquire_value(self->v.fd, self->handle, NULL));
+	EXPECT_EQ(0, sm_release_value(self->v.fd, self->handle));
+}
+
+TEST_F(access, other_seeks_do_nothing)
+{
+	EXPECT_EQ(0, lseek64(self->v.fd, self->handle, SEEK_SET));
+	EXPECT_EQ(0, lseek64(self->v.fd, self->handle, SEEK_CUR));
+	EXPECT_EQ(0, lseek64(self->v.fd, self->handle, SEEK_END));
+	EXPECT_STAT(0, 0, 0);
+}
+
 TEST_F(access, release_of_what_is_not_held_is_refused)
 {
 	uint64_t other;

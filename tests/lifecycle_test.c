@@ -1308,6 +1308,31 @@ TEST_F_TIMEOUT(life, held_access_is_never_taken_away_by_closers,
 }
 
 #define main harness_main
+TEST(place_keeps_no_label)
+{
+	struct secmem_create named, next;
+	struct secmem_stat st;
+	struct sm_vault v;
+	int i;
+
+	ASSERT_EQ(0, sm_vault_open(&v));
+	ASSERT_EQ(0, sm_create_as(v.fd, 32, 0, 0, "a label", 0, &named));
+	ASSERT_EQ(0, sm_stat(v.fd, named.handle, &st));
+	EXPECT_STREQ("a label", st.label);
+	ASSERT_EQ(0, sm_close(v.fd, named.handle));
+	/* Until its place serves again. */
+	for (i = 0; i < 10000; i++) {
+		ASSERT_EQ(0, sm_create_as(v.fd, 32, 0, 0, NULL, 0, &next));
+		if ((uint32_t)next.handle == (uint32_t)named.handle)
+			break;
+		ASSERT_EQ(0, sm_close(v.fd, next.handle));
+	}
+	ASSERT_EQ((uint32_t)named.handle, (uint32_t)next.handle);
+	ASSERT_EQ(0, sm_stat(v.fd, next.handle, &st));
+	EXPECT_STREQ("", st.label);
+	sm_vault_close(&v);
+}
+
 TEST_HARNESS_MAIN
 #undef main
 

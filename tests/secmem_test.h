@@ -154,6 +154,21 @@ static inline int sm_release(int fd, uint64_t handle)
 	return sm_op(fd, SECMEM_IOC_RELEASE, handle, 0, 0);
 }
 
+/* ACQUIRE for READ and RELEASE by value. */
+static inline int sm_acquire_value(int fd, uint64_t handle, uint64_t *offset)
+{
+	off64_t at = lseek64(fd, handle, SEEK_DATA);
+
+	if (offset)
+		*offset = at;
+	return at > 0 ? 0 : at ? -errno : -ENOTTY;
+}
+
+static inline int sm_release_value(int fd, uint64_t handle)
+{
+	return lseek64(fd, handle, SEEK_HOLE) ? -errno : 0;
+}
+
 static inline int sm_seal(int fd, uint64_t handle)
 {
 	return sm_op(fd, SECMEM_IOC_SEAL, handle, 0, 0);

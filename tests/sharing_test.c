@@ -1566,4 +1566,37 @@ TEST_F(share, place_is_not_used_again_while_a_grant_names_it)
 TEST_HARNESS_MAIN
 #undef main
 
+/* Whose records lie by slot, and not in the secrets. */
+TEST(accesses_of_a_further_grant_end_with_its_process)
+{
+	uint64_t handles[3];
+	struct secmem_stat st;
+	struct sm_vault v;
+	struct peer p;
+	int i;
+
+	ASSERT_EQ(0, sm_vault_open(&v));
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, sm_create(v.fd, 32, &handles[i]));
+	ASSERT_EQ(0, peer_start_with(&p, v.fd, SECMEM_HANDLE_NONE,
+				     SECMEM_RIGHT_READ | SECMEM_RIGHT_MAP,
+				     64 * SM_PAGE));
+	/* The one in the middle it has had, and holds no more. */
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, peer_acquire(&p, handles[i], SECMEM_READ, NULL));
+	ASSERT_EQ(0, peer_release(&p, handles[1]));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, sm_stat(v.fd, handles[i], &st));
+		EXPECT_EQ(i != 1, st.readers);
+	}
+	EXPECT_EQ(128 + SIGKILL, peer_kill(&p));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, sm_stat(v.fd, handles[i], &st));
+		EXPECT_EQ(0, st.readers);
+		EXPECT_EQ(0, sm_close_at(v.fd, handles[i], SECMEM_NOWAIT,
+					 SECMEM_FOREVER));
+	}
+	sm_vault_close(&v);
+}
+
 PEER_HARNESS_MAIN

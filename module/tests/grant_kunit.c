@@ -41,6 +41,7 @@ static int secmem_grant_test_init(struct kunit *test)
 		return -ENOMEM;
 	}
 	vault->first = grant;
+	grant->first = true;
 	test->priv = grant;
 	return 0;
 }
@@ -80,7 +81,7 @@ static void secmem_grant_rights(struct kunit *test)
 	kthread_unuse_mm(secmem_test_mm);
 }
 
-static void secmem_grant_answers(struct kunit *test)
+static void secmem_grant_answers_its_mm(struct kunit *test)
 {
 	struct secmem_grant *grant = test->priv;
 	struct task_struct *task;
@@ -197,7 +198,7 @@ static void secmem_grant_counts(struct kunit *test)
 
 static struct kunit_case secmem_grant_cases[] = {
 	KUNIT_CASE(secmem_grant_rights),
-	KUNIT_CASE(secmem_grant_answers),
+	KUNIT_CASE(secmem_grant_answers_its_mm),
 	KUNIT_CASE(secmem_grant_export_rights),
 	KUNIT_CASE(secmem_grant_single),
 	KUNIT_CASE(secmem_grant_counts),

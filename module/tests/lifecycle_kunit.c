@@ -183,7 +183,7 @@ static void secmem_lifecycle_one(struct kunit *test, enum secmem_state state,
 	KUNIT_EXPECT_TRUE(test, atomic64_read(&ctx->secret->first.word) &
 					SECMEM_WORD_FROZEN);
 	KUNIT_EXPECT_NULL(test, ctx->secret->bytes.many);
-	KUNIT_EXPECT_EQ(test, (int)ctx->secret->label[0], 0);
+	KUNIT_EXPECT_EQ(test, (int)ctx->secret->cold->label[0], 0);
 }
 
 static void secmem_lifecycle_table(struct kunit *test)
@@ -470,7 +470,7 @@ static void secmem_lifecycle_deadline(struct kunit *test)
 			secmem_secret_lock_for(secret, ctx->generation,
 					       SECMEM_EVENT_COPY_OUT, 0, 0),
 			-ETIMEDOUT);
-	KUNIT_EXPECT_EQ(test, secret->waiters, 0U);
+	KUNIT_EXPECT_EQ(test, secret->cold->waiters, 0U);
 	KUNIT_EXPECT_EQ(test,
 			secmem_secret_close(secret, ctx->generation, 0, 0),
 			-ETIMEDOUT);
@@ -534,10 +534,10 @@ static void secmem_lifecycle_closers(struct kunit *test)
 		}
 	}
 	patience = jiffies + 20 * HZ;
-	while (READ_ONCE(ctx->secret->waiters) < ARRAY_SIZE(closers) &&
+	while (READ_ONCE(ctx->secret->cold->waiters) < ARRAY_SIZE(closers) &&
 	       time_before(jiffies, patience))
 		cond_resched();
-	KUNIT_EXPECT_EQ(test, ctx->secret->waiters, 2U);
+	KUNIT_EXPECT_EQ(test, ctx->secret->cold->waiters, 2U);
 	KUNIT_EXPECT_EQ(test, (int)ctx->secret->state, (int)SECMEM_CLOSING);
 	for (i = 0; i < ARRAY_SIZE(closers); i++)
 		KUNIT_EXPECT_FALSE(test, completion_done(&closers[i].done));
@@ -549,7 +549,7 @@ static void secmem_lifecycle_closers(struct kunit *test)
 		wait_for_completion(&closers[i].done);
 		KUNIT_EXPECT_EQ(test, closers[i].result, 0);
 	}
-	KUNIT_EXPECT_EQ(test, ctx->secret->waiters, 0U);
+	KUNIT_EXPECT_EQ(test, ctx->secret->cold->waiters, 0U);
 }
 
 /* A damaged canary is told to the closer, after the wipe. */

@@ -92,7 +92,9 @@ bit first_gone;				/* vault->first is NULL */
 byte word[GRANTS];
 
 /* struct secmem_grant */
-byte by_grant;				/* whose list is not empty: 1 << grant */
+byte by_grant;				/* whose record is on that list, as the
+					 * grant sees it without the lock: 1 << grant
+					 */
 byte bound, keeps;			/* 1 << grant */
 byte references[GRANTS];
 byte views[GRANTS];

@@ -349,6 +349,16 @@ struct secmem_export {
  * dumped. Errors: EACCES, EBUSY, EINVAL, ENOMEM; EAGAIN from the kernel after
  * mlockall(MCL_FUTURE) beyond RLIMIT_MEMLOCK.
  *
+ * lseek: ACQUIRE for READ and RELEASE once more, for who calls them often. The
+ * handle is the offset, so that nothing is copied from or to the caller's
+ * memory. lseek(fd, handle, SEEK_DATA) is ACQUIRE for READ under SECMEM_NOWAIT
+ * and returns the offset of the first byte in the view, which is promised for
+ * this access only. How long the data is ACQUIRE or STAT tells, once: it never
+ * changes. lseek(fd, handle, SEEK_HOLE) is RELEASE, of any access, and returns
+ * 0. Errors: theirs, but EFAULT and ETIMEDOUT; EINTR when the caller is being
+ * killed. A SEEK_DATA that returns 0 did nothing: the module is older than this.
+ * Other seeks do nothing.
+ *
  * pread and poll serve a grant of one secret: pread is READ without a
  * deadline (EAGAIN under O_NONBLOCK); poll shows EPOLLPRI when the secret is
  * closing, EPOLLHUP when it is closed. fdinfo shows state, label and counts,
