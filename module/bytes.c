@@ -6,6 +6,7 @@
 #include <crypto/algapi.h>
 #include <linux/random.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 
 #include "internal.h"
 
@@ -16,6 +17,11 @@ struct secmem_piece {
 	void *at;
 	u32 length;
 };
+
+/* Wherever it lies. */
+struct secmem_word {
+	u64 u;
+} __packed;
 
 static void secmem_piece_map(struct secmem_piece *piece,
 			     const struct secmem_bytes *bytes, u32 offset,
@@ -152,6 +158,47 @@ void secmem_bytes_read(const struct secmem_bytes *bytes, u32 offset,
 		memcpy(to + done, piece.at, piece.length);
 		secmem_piece_unmap(&piece);
 	}
+}
+
+/**
+ * secmem_bytes_give - copy out to the current task, without a fault
+ * @bytes: the bytes
+ * @offset: in the data
+ * @to: the task's buffer
+ * @length: @offset + @length is within the data; few, as it goes word by word
+ *
+ * Context: Process context; the caller holds the secret's lock.
+ * Return: false where the buffer is not there, or not all in reach; some bytes
+ * may have been given then.
+ */
+bool secmem_bytes_give(const struct secmem_bytes *bytes, u32 offset,
+		       void __user *to, u32 length)
+{
+	struct secmem_piece piece;
+	u32 done = 0;
+	u8 *from;
+
+	/* Nothing may be asked for behind the last page. */
+	if (!length)
+		return true;
+	if (offset_in_page(bytes->offset + offset) + length > PAGE_SIZE)
+		return false;
+	secmem_piece_map(&piece, bytes, offset, length);
+	from = piece.at;
+	pagefault_disable();
+	if (user_write_access_begin(to, length)) {
+		for (; length - done >= sizeof(u64); done += sizeof(u64))
+			unsafe_put_user(((struct secmem_word *)(from + done))->u,
+					(u64 __user *)(to + done), fault);
+		for (; done < length; done++)
+			unsafe_put_user(from[done], (u8 __user *)(to + done),
+					fault);
+fault:
+		user_write_access_end();
+	}
+	pagefault_enable();
+	secmem_piece_unmap(&piece);
+	return done == length;
 }
 
 /**

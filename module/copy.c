@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * READ, WRITE, COMPARE and pread: an access in one call, through a bounce
- * buffer that is wiped. The buffer has the length of the call, not of a chunk,
+ * buffer that is wiped. That buffer has the length of the call, not of a chunk,
  * so that a call is whole: what it reads is of one moment, and what it could
  * not fetch from the caller changes nothing. The caller's buffer is touched
  * when nothing is held, as it may lie inside the secret itself, and its faults
- * may take as long as somebody likes.
+ * may take as long as somebody likes. A few bytes are given without the detour,
+ * and without any fault.
  */
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -100,6 +101,26 @@ void secmem_copy_revoke(struct secmem_secret *secret)
 	}
 }
 
+/* 1: the caller's buffer is not there, so that it takes a fault. */
+static int secmem_copy_give(struct secmem_secret *secret,
+			    const struct secmem_copy *args)
+{
+	int ret = secmem_secret_lock_for(secret,
+					 secmem_handle_generation(args->handle),
+					 SECMEM_EVENT_COPY_OUT, args->flags,
+					 args->deadline);
+
+	if (ret)
+		return ret;
+	ret = secmem_copy_range(secret, args->offset, args->length);
+	if (!ret && !secmem_bytes_give(&secret->bytes, args->offset,
+				       u64_to_user_ptr(args->buffer),
+				       args->length))
+		ret = 1;
+	mutex_unlock(&secret->lock);
+	return ret;
+}
+
 /**
  * secmem_copy_read - SECMEM_IOC_READ
  * @grant: entered by the current mm
@@ -116,6 +137,11 @@ int secmem_copy_read(struct secmem_grant *grant, struct secmem_copy *args)
 
 	if (!secret)
 		return -ENOENT;
+	if (args->length <= sizeof(bounce.small)) {
+		ret = secmem_copy_give(secret, args);
+		if (ret <= 0)
+			return ret;
+	}
 	ret = secmem_bounce_get(&bounce, args->length);
 	if (ret)
 		return ret;

@@ -26,7 +26,8 @@
  *	secmem_bind_lock	(leaf) which mm a grant answers
  *	secmem_vaults.xa_lock	(leaf) which vaults there are
  *
- * Under a secret lock: no copy to or from user memory, no mmap_lock taken.
+ * Under a secret lock: no copy to or from user memory that may fault, no
+ * mmap_lock taken.
  * Page-table entries go in under mmap_lock (read) and the secret lock, with an
  * access there to justify them, and out under the secret lock; so none stands
  * without an access.
@@ -485,6 +486,8 @@ int secmem_bytes_create(struct secmem_bytes *bytes, struct secmem_vault *vault,
 void secmem_bytes_destroy(struct secmem_bytes *bytes);
 void secmem_bytes_read(const struct secmem_bytes *bytes, u32 offset,
 		       void *to, u32 length);
+bool secmem_bytes_give(const struct secmem_bytes *bytes, u32 offset,
+		       void __user *to, u32 length);
 void secmem_bytes_write(const struct secmem_bytes *bytes, u32 offset,
 			const void *from, u32 length);
 bool secmem_bytes_equal(const struct secmem_bytes *bytes, const void *with);
