@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 #include "internal.h"
 
 /* What this thread holds by callbacks: one for each frame on its stack. */
@@ -44,6 +45,60 @@ static int self_wait(secmem_secret_t secret, uint32_t flags, int64_t *timeout)
 	return -EDEADLK;
 }
 
+/*
+ * lseek acquires for READ and releases by value, and does not tell the length.
+ * That never changes, and names of grants and secrets never come again; so each
+ * thread remembers the lengths of the last few that it opened.
+ */
+static __thread struct length {
+	uint64_t grant;
+	uint64_t handle;
+	size_t length;
+} lengths[16];
+
+/* The module has it: a SEEK_DATA has succeeded. */
+static _Atomic int by_value;
+
+static struct length *length_of(uint64_t handle)
+{
+	return &lengths[handle % (sizeof(lengths) / sizeof(lengths[0]))];
+}
+
+/* A signal handler may come in between, and use the library. */
+static void length_remember(const struct secmem__use *use, uint64_t handle,
+			    size_t length)
+{
+	struct length *known = length_of(handle);
+
+	known->grant = 0;
+	atomic_signal_fence(memory_order_seq_cst);
+	known->handle = handle;
+	known->length = length;
+	atomic_signal_fence(memory_order_seq_cst);
+	known->grant = use->id;
+}
+
+/* 1 where the ioctl must tell: what it waits for, the length, or all. */
+static int acquire_by_value(const struct secmem__use *use, uint64_t handle,
+			    uint8_t *view, uint8_t **data, size_t *length)
+{
+	const struct length *known = length_of(handle);
+	size_t had = known->length;
+	off64_t at;
+
+	atomic_signal_fence(memory_order_seq_cst);
+	if (known->handle != handle || known->grant != use->id)
+		return 1;
+	at = lseek64(use->grant->fd, handle, SEEK_DATA);
+	if (at <= 0)
+		return at && errno != EAGAIN ? -errno : 1;
+	if (!atomic_load_explicit(&by_value, memory_order_relaxed))
+		atomic_store(&by_value, 1);
+	*data = view + at;
+	*length = had;
+	return 0;
+}
+
 static int acquire(const struct secmem__use *use, secmem_secret_t secret,
 		   uint32_t flags, int64_t timeout, uint8_t **data,
 		   size_t *length)
@@ -56,16 +111,23 @@ static int acquire(const struct secmem__use *use, secmem_secret_t secret,
 	int again, error;
 	uint8_t *view;
 
-	again = self_wait(secret, flags, &timeout);
-	error = secmem__deadline(timeout, &acquire.flags, &acquire.deadline);
-	if (error)
-		return error;
 	error = secmem__grant_view(use->grant, &view);
+	if (!error && flags == SECMEM_READ && timeout >= SECMEM_FOREVER) {
+		error = acquire_by_value(use, secret.handle, view, data,
+					 length);
+		if (error != 1)
+			return error;
+		error = 0;
+	}
+	again = self_wait(secret, flags, &timeout);
+	if (secmem__deadline(timeout, &acquire.flags, &acquire.deadline))
+		return -EINVAL;
 	if (error)
 		return error;
 	error = secmem__ioctl(use->grant->fd, SECMEM_IOC_ACQUIRE, &acquire);
 	if (error)
 		return error == -EAGAIN ? again : error;
+	length_remember(use, secret.handle, acquire.length);
 	*data = view + acquire.offset;
 	*length = acquire.length;
 	return 0;
@@ -75,6 +137,10 @@ static int release(const struct secmem__use *use, secmem_secret_t secret)
 {
 	struct secmem_op op = { .size = sizeof(op), .handle = secret.handle };
 
+	if (atomic_load_explicit(&by_value, memory_order_relaxed))
+		return lseek64(use->grant->fd, secret.handle, SEEK_HOLE) ?
+			       -errno :
+			       0;
 	return secmem__ioctl(use->grant->fd, SECMEM_IOC_RELEASE, &op);
 }
 
