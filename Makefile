@@ -16,6 +16,8 @@ help:
 	@echo '               mutants, coverage, millions of random operations'
 	@echo '  fuzz         hostile callers on the debug kernel; FUZZ="-n 1000000"'
 	@echo '  coverage     which lines and branches of the module tests reach'
+	@echo '  bench        what it costs, beside what people use today: docs/bench'
+	@echo '  profile      where the instructions of a pair go, by function'
 	@echo '  mutants      break each guard in turn; a named test must notice'
 	@echo '  matrix       the tests on every kernel of Debian 11 to sid, amd64 and arm64'
 	@echo '  package-test from this tree to packages installed in a VM'
@@ -95,6 +97,14 @@ package-test: setup
 style: setup
 	@scripts/style
 
+bench: setup
+	@tests/vm/kernel fetch 6.1
+	@tests/bench/run
+
+profile: setup
+	@tests/vm/kernel fetch 6.1
+	@tests/bench/profile
+
 mutants: setup
 	@$(MAKE) -s userlib
 	@tests/mutants/run
@@ -106,5 +116,5 @@ clean:
 
 .PHONY: help modules userlib install install-module install-rules \
 	install-userlib dkms-install dkms-uninstall setup \
-	demo check check-long fuzz coverage matrix package-test \
-	style mutants clean
+	demo check check-long bench profile fuzz coverage matrix \
+	package-test style mutants clean
