@@ -52,12 +52,41 @@ int fail(const char *what, int error)
 	return EXIT_FAILURE;
 }
 
+/* Whether a file of the kernel's says this; one that cannot be read does not. */
+static int kernel_says(const char *path, const char *word)
+{
+	char text[128];
+	ssize_t length;
+	int fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	length = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (length < 0)
+		return 0;
+	text[length] = '\0';
+	return strstr(text, word) != NULL;
+}
+
+static int signed_only(void)
+{
+	const char *lockdown = "/sys/kernel/security/lockdown";
+
+	return kernel_says("/sys/module/module/parameters/sig_enforce", "Y") ||
+	       kernel_says(lockdown, "[integrity]") ||
+	       kernel_says(lockdown, "[confidentiality]");
+}
+
 int device_fail(int error)
 {
-	if (error == -ENOENT || error == -ENXIO || error == -ENODEV)
+	if (error == -ENOENT || error == -ENXIO || error == -ENODEV) {
 		complain("%s: %s (is the module loaded?)", SECMEM_DEVICE,
 			 strerror(-error));
-	else if (error == -EACCES)
+		if (signed_only())
+			complain("this kernel loads signed modules only: sign secmem.ko with a key that the machine knows (DKMS: mokutil --import /var/lib/dkms/mok.pub, then reboot)");
+	} else if (error == -EACCES)
 		complain("%s: %s (is the user in group secmem?)", SECMEM_DEVICE,
 			 strerror(-error));
 	else
