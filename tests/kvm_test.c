@@ -41,12 +41,34 @@ static int guest_slot(struct guest *g, uint32_t slot, uint64_t at, void *memory)
 	return ioctl(g->vm, KVM_SET_USER_MEMORY_REGION, &region) ? -errno : 0;
 }
 
-/* A processor in real mode at its first instruction; -errno. */
-static int guest_open(struct guest *g, const unsigned char *code, size_t length,
-		      void *data)
+#ifdef __x86_64__
+/* In real mode, at CODE_AT. */
+static int guest_reset(struct guest *g)
 {
 	struct kvm_regs regs = { .rip = CODE_AT, .rflags = 2 };
 	struct kvm_sregs sregs;
+
+	if (ioctl(g->vcpu, KVM_GET_SREGS, &sregs))
+		return -errno;
+	sregs.cs.base = sregs.cs.selector = 0;
+	sregs.ds.base = sregs.ds.selector = 0;
+	if (ioctl(g->vcpu, KVM_SET_SREGS, &sregs) ||
+	    ioctl(g->vcpu, KVM_SET_REGS, &regs))
+		return -errno;
+	return 0;
+}
+#else
+static int guest_reset(struct guest *g)
+{
+	(void)g;
+	return -ENOTSUP;
+}
+#endif
+
+/* A processor at its first instruction; -errno. */
+static int guest_open(struct guest *g, const unsigned char *code, size_t length,
+		      void *data)
+{
 	int err;
 
 	memset(g, 0, sizeof(*g));
@@ -72,14 +94,9 @@ static int guest_open(struct guest *g, const unsigned char *code, size_t length,
 		return -errno;
 	g->run = mmap(NULL, g->run_length, PROT_READ | PROT_WRITE, MAP_SHARED,
 		      g->vcpu, 0);
-	if (g->run == MAP_FAILED || ioctl(g->vcpu, KVM_GET_SREGS, &sregs))
+	if (g->run == MAP_FAILED)
 		return -errno;
-	sregs.cs.base = sregs.cs.selector = 0;
-	sregs.ds.base = sregs.ds.selector = 0;
-	if (ioctl(g->vcpu, KVM_SET_SREGS, &sregs) ||
-	    ioctl(g->vcpu, KVM_SET_REGS, &regs))
-		return -errno;
-	return 0;
+	return guest_reset(g);
 }
 
 static void guest_close(struct guest *g)

@@ -85,7 +85,8 @@ int device_fail(int error)
 		complain("%s: %s (is the module loaded?)", SECMEM_DEVICE,
 			 strerror(-error));
 		if (signed_only())
-			complain("this kernel loads signed modules only: sign secmem.ko with a key that the machine knows (DKMS: mokutil --import /var/lib/dkms/mok.pub, then reboot)");
+			complain(
+				"this kernel loads signed modules only: sign secmem.ko with a key that the machine knows (DKMS: mokutil --import /var/lib/dkms/mok.pub, then reboot)");
 	} else if (error == -EACCES)
 		complain("%s: %s (is the user in group secmem?)", SECMEM_DEVICE,
 			 strerror(-error));
