@@ -15,6 +15,12 @@ static bool secmem_holder_held(const struct secmem_holder *holder)
 	return secmem_word_count(atomic64_read(&holder->word));
 }
 
+static bool secmem_holder_stands(const struct secmem_holder *holder)
+{
+	return atomic64_read(&holder->word) &
+	       (SECMEM_WORD_COUNT | SECMEM_WORD_LINGER);
+}
+
 /*
  * A grant's holder of a secret, held or not; NULL if it was never needed. A
  * grant of one secret has it inside, the first grant of a vault has it inside
@@ -65,6 +71,16 @@ struct secmem_holder *secmem_access_find(struct secmem_grant *grant,
 	return holder && secmem_holder_held(holder) ? holder : NULL;
 }
 
+/* The same also where it lingers. */
+static struct secmem_holder *secmem_holder_find(struct secmem_grant *grant,
+						struct secmem_secret *secret)
+{
+	struct secmem_holder *holder = secmem_holder_own(grant, secret);
+
+	lockdep_assert_held(&secret->lock);
+	return holder && secmem_holder_stands(holder) ? holder : NULL;
+}
+
 static struct secmem_holder *secmem_holder_get(struct secmem_grant *grant,
 					       struct secmem_secret *secret)
 {
@@ -104,10 +120,10 @@ void secmem_access_forget(struct secmem_grant *grant)
 }
 
 /*
- * A READ on top of a READ, without a lock. The count cannot be 0 before nor
- * the generation another after: the secret lives while it is held. The
- * exchange is fully ordered and pairs with the one that set the first count,
- * after its page-table entries stood.
+ * A READ on top of a READ, or of what lingers, without a lock. The count cannot
+ * be 0 otherwise nor the generation another after: the secret lives while a
+ * holder stands. The exchange is fully ordered and pairs with the one that set
+ * the first count, after its page-table entries stood.
  */
 static bool secmem_holder_nest(struct secmem_holder *holder, u32 generation)
 {
@@ -116,21 +132,22 @@ static bool secmem_holder_nest(struct secmem_holder *holder, u32 generation)
 	do {
 		if (secmem_word_generation(word) != generation ||
 		    (word & (SECMEM_WORD_FROZEN | SECMEM_WORD_WRITE)) ||
-		    !secmem_word_count(word) ||
+		    !(word & (SECMEM_WORD_COUNT | SECMEM_WORD_LINGER)) ||
 		    secmem_word_count(word) == SECMEM_WORD_COUNT)
 			return false;
 	} while (!atomic64_try_cmpxchg(&holder->word, &word, word + 1));
 	return true;
 }
 
-/* Give one access of several back, without a lock. */
+/* Give one access of several back, or the last where it lingers; no lock. */
 static bool secmem_holder_unnest(struct secmem_holder *holder, u32 generation)
 {
 	s64 word = atomic64_read(&holder->word);
 
 	do {
 		if (secmem_word_generation(word) != generation ||
-		    secmem_word_count(word) < 2)
+		    secmem_word_count(word) <
+			    (word & SECMEM_WORD_LINGER ? 1 : 2))
 			return false;
 	} while (!atomic64_try_cmpxchg(&holder->word, &word, word - 1));
 	return true;
@@ -147,7 +164,8 @@ static bool secmem_holder_last(struct secmem_holder *holder)
 	do {
 		if (secmem_word_count(word) == 1 &&
 		    atomic64_try_cmpxchg(&holder->word, &word,
-					 word & ~SECMEM_WORD_COUNT))
+					 word & ~(SECMEM_WORD_COUNT |
+						  SECMEM_WORD_LINGER)))
 			return true;
 	} while (secmem_word_count(word) == 1 ||
 		 !atomic64_try_cmpxchg(&holder->word, &word, word - 1));
@@ -157,13 +175,19 @@ static bool secmem_holder_last(struct secmem_holder *holder)
 static void secmem_holder_begin(struct secmem_secret *secret,
 				struct secmem_holder *holder, bool write)
 {
+	/* Who shuts the gate looks at each secret after that. */
+	bool linger = secret->linger && !write && !secmem_power_suspends();
+
 	lockdep_assert_held(&secret->lock);
 	hlist_add_head(&holder->by_secret, &secret->holders);
 	secmem_count_add(accesses, 1);
 	/* Last, for secmem_holder_nest(): all of the above is in place. */
 	atomic64_set_release(&holder->word,
 			     secmem_word_empty(secret->generation) |
-				     (write ? SECMEM_WORD_WRITE : 0) | 1);
+				     (write ? SECMEM_WORD_WRITE : 0) |
+				     (linger ? SECMEM_WORD_LINGER : 0) | 1);
+	if (linger)
+		secmem_linger_watch(secret);
 }
 
 /*
@@ -203,10 +227,10 @@ static int secmem_access_begin(struct secmem_grant *grant,
 			       struct secmem_secret *secret, u32 generation,
 			       bool write)
 {
-	struct secmem_holder *holder = secmem_access_find(grant, secret);
+	struct secmem_holder *holder = secmem_holder_find(grant, secret);
 	int ret;
 
-	/* The lock keeps it held and unfrozen; only a full counter is left. */
+	/* The lock keeps it standing, unfrozen; only a full counter is left. */
 	if (holder)
 		return secmem_holder_nest(holder, generation) ? 0 : -EMFILE;
 
@@ -237,9 +261,9 @@ static int secmem_access_try(struct secmem_grant *grant,
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
 	mutex_lock(&secret->lock);
-	ret = secmem_secret_peek(secret, generation,
-				 write ? SECMEM_EVENT_HOLD_WRITE :
-					 SECMEM_EVENT_HOLD_READ);
+	ret = secmem_secret_ask(secret, generation,
+				write ? SECMEM_EVENT_HOLD_WRITE :
+					SECMEM_EVENT_HOLD_READ);
 	if (ret < 0)
 		goto out;
 	/* Afresh each time: an address kept could be another's by now. */
@@ -381,6 +405,53 @@ void secmem_access_revoke(struct secmem_secret *secret)
 				  holder);
 }
 
+/* Shall a holder end that has no access? From here nobody nests on it then. */
+static bool secmem_holder_settle(struct secmem_holder *holder, bool now)
+{
+	s64 word = atomic64_read(&holder->word);
+
+	do {
+		if (!(word & SECMEM_WORD_LINGER) ||
+		    (!now && secmem_word_count(word)))
+			return false;
+	} while (!atomic64_try_cmpxchg(&holder->word, &word,
+				       word & ~SECMEM_WORD_LINGER));
+	return !secmem_word_count(word);
+}
+
+/**
+ * secmem_access_settle - end what lingers
+ * @secret: the place
+ * @now: somebody waits: what is held shall not linger, either
+ *
+ * Context: Process context. The caller holds @secret's lock.
+ * Return: whether something may linger later.
+ */
+bool secmem_access_settle(struct secmem_secret *secret, bool now)
+{
+	bool ended = false, later = false;
+	struct secmem_holder *holder;
+	struct hlist_node *next;
+
+	lockdep_assert_held(&secret->lock);
+	/* The list of a place that rests is none. */
+	if (secret->state == SECMEM_CLOSED || !secret->linger)
+		return false;
+	hlist_for_each_entry_safe(holder, next, &secret->holders, by_secret) {
+		if (secmem_holder_settle(holder, now)) {
+			secmem_holder_end(secmem_holder_grant(holder, secret),
+					  secret, holder);
+			ended = true;
+		} else if (atomic64_read(&holder->word) & SECMEM_WORD_LINGER) {
+			later = true;
+		}
+	}
+	if (ended)
+		secmem_secret_step(secret, secret->generation,
+				   secmem_drop_event(secret));
+	return later;
+}
+
 /* An mm ends: what it was writing, nobody finished. */
 static void secmem_access_abandon(struct secmem_grant *grant,
 				  struct secmem_secret *secret)
@@ -388,7 +459,7 @@ static void secmem_access_abandon(struct secmem_grant *grant,
 	struct secmem_holder *holder;
 
 	mutex_lock(&secret->lock);
-	holder = secmem_access_find(grant, secret);
+	holder = secmem_holder_find(grant, secret);
 	if (holder) {
 		if (atomic64_read(&holder->word) & SECMEM_WORD_WRITE)
 			secret->torn = 1;
@@ -444,15 +515,25 @@ static struct secmem_secret *secmem_access_next(struct secmem_grant *grant,
  * secmem_access_any - does a grant hold anything
  * @grant: the grant
  *
+ * What lingers is ended.
+ *
  * Context: Process context, may sleep. A yes may be over at once; a no as well,
  * unless the caller knows that the grant takes no new access.
  * Return: whether it does.
  */
 bool secmem_access_any(struct secmem_grant *grant)
 {
+	struct secmem_secret *secret;
 	unsigned long slot = 0;
+	bool held = false;
 
-	return secmem_access_next(grant, &slot);
+	while (!held && (secret = secmem_access_next(grant, &slot))) {
+		mutex_lock(&secret->lock);
+		secmem_access_settle(secret, true);
+		held = secmem_access_find(grant, secret);
+		mutex_unlock(&secret->lock);
+	}
+	return held;
 }
 
 /**

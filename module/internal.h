@@ -23,6 +23,7 @@
  *		mapping->i_mmap_rwsem, page-table lock	(in core mm)
  *	vault->grow_lock, supply->grow
  *				outside everything but mmap_lock, held alone
+ *		secmem_linger_lock	(leaf)
  *	secmem_bind_lock	(leaf) which mm a grant answers
  *	secmem_vaults.xa_lock	(leaf) which vaults there are
  *
@@ -30,7 +31,7 @@
  * mmap_lock taken.
  * Page-table entries go in under mmap_lock (read) and the secret lock, with an
  * access there to justify them, and out under the secret lock; so none stands
- * without an access.
+ * without an access, but for what lingers by CREATE's flag.
  */
 #ifndef _SECMEM_INTERNAL_H
 #define _SECMEM_INTERNAL_H
@@ -91,8 +92,11 @@ enum secmem_event {
 /*
  * One grant's accesses to one secret. The word packs what the lockless path
  * needs: the generation (high half), a frozen bit (the secret takes no new
- * access), a write bit, and the number of accesses. Its count leaves and
- * reaches 0 under secret->lock alone; 1 -> 2 and 2 -> 1 need no lock.
+ * access), a write bit, a linger bit, and the number of accesses. Its count
+ * leaves and reaches 0 under secret->lock alone, unless the linger bit is set,
+ * which only a secret has that was created so; 1 -> 2 and 2 -> 1 need no lock.
+ * A holder stands, on its secret's list and with its page-table entries, while
+ * it has an access or the linger bit.
  */
 struct secmem_holder {
 	atomic64_t word;
@@ -111,6 +115,7 @@ struct secmem_record {
 #define SECMEM_WORD_COUNT	0x00ffffffULL
 #define SECMEM_WORD_WRITE	BIT_ULL(24)
 #define SECMEM_WORD_FROZEN	BIT_ULL(25)
+#define SECMEM_WORD_LINGER	BIT_ULL(26)
 
 static inline u64 secmem_word_empty(u32 generation)
 {
@@ -143,6 +148,8 @@ struct secmem_bytes {
 struct secmem_cold {
 	wait_queue_head_t waitq;	/* waiters and pollers; woken under lock */
 	u32 waiters;			/* protected by secret->lock */
+	struct secmem_secret *secret;	/* constant */
+	struct list_head lingers;	/* protected by secmem_linger_lock */
 	char label[SECMEM_LABEL_SIZE];	/* protected by secret->lock */
 };
 
@@ -164,6 +171,7 @@ struct secmem_secret {
 	u8 state;			/* protected by lock */
 	u8 sealed:1;			/* protected by lock, as the rest */
 	u8 suspend_wipe:1;		/* does not outlive a suspend */
+	u8 linger:1;			/* its page-table entries may */
 	u8 torn:1;			/* a writer died in the middle */
 	u8 damaged:1;			/* the canary was, at the end */
 	union {
@@ -425,6 +433,8 @@ static inline int secmem_grant_enter(struct secmem_grant *grant, u32 rights)
 }
 
 /* secret.c */
+int secmem_secret_ask(struct secmem_secret *secret, u32 generation,
+		      enum secmem_event event);
 int secmem_secret_peek(struct secmem_secret *secret, u32 generation,
 		       enum secmem_event event);
 void secmem_secret_move(struct secmem_secret *secret, enum secmem_event event);
@@ -446,7 +456,7 @@ int secmem_secret_close(struct secmem_secret *secret, u32 generation,
 void secmem_secret_revoke_locked(struct secmem_secret *secret);
 int secmem_secret_revoke(struct secmem_secret *secret, u32 generation);
 int secmem_secret_stat(struct secmem_secret *secret, struct secmem_stat *stat);
-u64 secmem_secret_protections(const struct secmem_bytes *bytes);
+u64 secmem_secret_protections(const struct secmem_bytes *bytes, bool linger);
 u64 secmem_protections(void);
 u8 secmem_protection_why(unsigned int bit);
 
@@ -461,8 +471,13 @@ void secmem_access_revoke(struct secmem_secret *secret);
 void secmem_access_end(struct secmem_grant *grant);
 void secmem_access_forget(struct secmem_grant *grant);
 bool secmem_access_any(struct secmem_grant *grant);
+bool secmem_access_settle(struct secmem_secret *secret, bool now);
 struct secmem_holder *secmem_access_find(struct secmem_grant *grant,
 					 struct secmem_secret *secret);
+
+/* linger.c */
+void secmem_linger_watch(struct secmem_secret *secret);
+void secmem_linger_teardown(void);
 
 /* copy.c */
 void secmem_copy_revoke(struct secmem_secret *secret);

@@ -64,6 +64,7 @@ static int secmem_ioctl_create(struct secmem_grant *grant,
 			       struct secmem_call *call)
 {
 	struct secmem_create *args = &call->create;
+	bool linger = args->flags & SECMEM_CREATE_LINGER;
 	u32 align = args->align ?: 1;
 	u64 handle;
 	int ret;
@@ -79,7 +80,7 @@ static int secmem_ioctl_create(struct secmem_grant *grant,
 
 	call->bytes = (struct secmem_bytes){};
 	secmem_bytes_layout(&call->bytes, args->length, align);
-	args->protections = secmem_secret_protections(&call->bytes);
+	args->protections = secmem_secret_protections(&call->bytes, linger);
 	if (args->require & ~args->protections)
 		return -EOPNOTSUPP;
 	if ((args->flags & SECMEM_CREATE_SUSPEND_WIPE) &&
@@ -95,7 +96,7 @@ static int secmem_ioctl_create(struct secmem_grant *grant,
 	if (ret)
 		goto unreserve;
 	/* Pages that cannot leave the direct map are known by now. */
-	args->protections = secmem_secret_protections(&call->bytes);
+	args->protections = secmem_secret_protections(&call->bytes, linger);
 	if (args->require & ~args->protections) {
 		secmem_bytes_destroy(&call->bytes);
 		ret = -EOPNOTSUPP;
@@ -605,6 +606,7 @@ static void __exit secmem_exit(void)
 	misc_deregister(&secmem_device);
 	/* The notifiers of grants that are gone are freed by callbacks of ours. */
 	mmu_notifier_synchronize();
+	secmem_linger_teardown();
 	secmem_power_teardown();
 	secmem_vault_teardown();
 	secmem_directmap_teardown();

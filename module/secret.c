@@ -76,6 +76,26 @@ int secmem_secret_peek(struct secmem_secret *secret, u32 generation,
 	}
 }
 
+/**
+ * secmem_secret_ask - secmem_secret_peek(); nobody waits for what lingers
+ * @secret: the place
+ * @generation: which of the secrets that it has served is meant
+ * @event: the event
+ *
+ * Context: Process context. The caller holds @secret's lock.
+ * Return: as secmem_secret_peek().
+ */
+int secmem_secret_ask(struct secmem_secret *secret, u32 generation,
+		      enum secmem_event event)
+{
+	int verdict = secmem_secret_peek(secret, generation, event);
+
+	if (verdict != SECMEM_MUST_WAIT || !secret->linger)
+		return verdict;
+	secmem_access_settle(secret, true);
+	return secmem_secret_peek(secret, generation, event);
+}
+
 /*
  * Wake all who wait or poll. They stand in the queue before they take the lock
  * to look, and whoever wakes holds it; so who is not seen here has yet to look.
@@ -106,6 +126,8 @@ void secmem_secret_need_cold(struct secmem_secret *secret)
 		return;
 	cold = kzalloc(sizeof(*cold), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
 	init_waitqueue_head(&cold->waitq);
+	INIT_LIST_HEAD(&cold->lingers);
+	cold->secret = secret;
 	secret->cold = cold;
 }
 
@@ -254,7 +276,7 @@ int secmem_secret_lock_for(struct secmem_secret *secret, u32 generation,
 
 	for (;;) {
 		mutex_lock(&secret->lock);
-		ret = secmem_secret_peek(secret, generation, event);
+		ret = secmem_secret_ask(secret, generation, event);
 		if (!ret)
 			return 0;
 		if (ret == SECMEM_MUST_WAIT && (flags & SECMEM_NOWAIT))
@@ -292,11 +314,14 @@ void secmem_secret_publish(struct secmem_secret *secret,
 	secret->bytes = *bytes;
 	secret->sealed = 0;
 	secret->suspend_wipe = !!(flags & SECMEM_CREATE_SUSPEND_WIPE);
+	secret->linger = !!(flags & SECMEM_CREATE_LINGER);
 	secret->torn = 0;
 	secret->damaged = 0;
 	/* They were that of its place in the quarantine. */
 	INIT_HLIST_HEAD(&secret->holders);
 	INIT_HLIST_HEAD(&secret->bounces);
+	if (secret->linger)
+		secmem_secret_need_cold(secret);
 	if (memchr_inv(label, 0, SECMEM_LABEL_SIZE)) {
 		secmem_secret_need_cold(secret);
 		memcpy(secret->cold->label, label, SECMEM_LABEL_SIZE);
@@ -372,6 +397,7 @@ static int secmem_secret_close_wait(struct secmem_secret *secret,
 		mutex_lock(&secret->lock);
 		if (secret->state != SECMEM_CLOSED)
 			mine = true;
+		secmem_secret_ask(secret, generation, SECMEM_EVENT_CLOSE);
 		ret = secmem_secret_step(secret, generation,
 					 SECMEM_EVENT_CLOSE);
 		if (ret == -EKEYREVOKED)
@@ -516,14 +542,17 @@ u8 secmem_protection_why(unsigned int bit)
 /**
  * secmem_secret_protections - what holds for bytes of that length and pages
  * @bytes: the bytes
+ * @linger: what is mapped may outlive its access
  *
  * Context: Any.
  * Return: a mask of 1 << SECMEM_PROT_*.
  */
-u64 secmem_secret_protections(const struct secmem_bytes *bytes)
+u64 secmem_secret_protections(const struct secmem_bytes *bytes, bool linger)
 {
 	u64 mask = secmem_protections();
 
+	if (linger)
+		mask &= ~BIT_ULL(SECMEM_PROT_UNMAPPED);
 	if (secmem_bytes_tail(bytes))
 		mask &= ~BIT_ULL(SECMEM_PROT_OVERRUN);
 	if (bytes->offset < SECMEM_CANARY_MIN &&
@@ -549,7 +578,7 @@ static void secmem_secret_stat_holders(struct secmem_secret *secret,
 	}
 	if (stat->writers)
 		stat->protection = SECMEM_WRITE;
-	else if (stat->readers)
+	else if (!hlist_empty(&secret->holders))
 		stat->protection = SECMEM_READ;
 }
 
@@ -583,8 +612,11 @@ int secmem_secret_stat(struct secmem_secret *secret, struct secmem_stat *stat)
 			stat->stat_flags |= SECMEM_STAT_OWNERDEAD;
 		if (secret->suspend_wipe)
 			stat->stat_flags |= SECMEM_STAT_SUSPEND_WIPE;
+		if (secret->linger)
+			stat->stat_flags |= SECMEM_STAT_LINGER;
 		stat->length = secret->bytes.length;
-		stat->protections = secmem_secret_protections(&secret->bytes);
+		stat->protections = secmem_secret_protections(&secret->bytes,
+							      secret->linger);
 		if (secret->cold) {
 			stat->waiters = secret->cold->waiters;
 			memcpy(stat->label, secret->cold->label,

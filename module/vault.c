@@ -371,6 +371,8 @@ void secmem_vault_revoke(struct secmem_vault *vault, enum secmem_which which)
 		mutex_lock(&secret->lock);
 		if (secmem_secret_meant(secret, which))
 			secmem_secret_revoke_locked(secret);
+		else
+			secmem_access_settle(secret, true);
 		mutex_unlock(&secret->lock);
 		cond_resched();
 	}

@@ -98,7 +98,7 @@ struct secmem_options {
 	uint64_t require; /* mask of 1 << SECMEM_PROT_* that must hold */
 	const char *label; /* public, up to SECMEM_LABEL_SIZE - 1 bytes */
 	uint32_t align; /* power of two up to SECMEM_ALIGN_MAX */
-	uint32_t flags; /* 0 or SECMEM_CREATE_SUSPEND_WIPE: revoked at suspend */
+	uint32_t flags; /* SECMEM_CREATE_SUSPEND_WIPE, SECMEM_CREATE_LINGER */
 };
 
 /*

@@ -29,7 +29,8 @@ static int create(secmem_secret_t *secret, size_t length, uint32_t flags,
 	*secret = SECMEM_SECRET_NONE;
 	if (options) {
 		if (options->size < sizeof(*options) ||
-		    options->flags & ~SECMEM_CREATE_SUSPEND_WIPE)
+		    options->flags & ~(SECMEM_CREATE_SUSPEND_WIPE |
+				       SECMEM_CREATE_LINGER))
 			return -EINVAL;
 		if (options->size > sizeof(*options))
 			return -E2BIG;

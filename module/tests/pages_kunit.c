@@ -31,7 +31,7 @@ static bool secmem_pages_layout_good(u32 length, u32 align)
 	secmem_bytes_layout(&bytes, length, align);
 	size = bytes.count * PAGE_SIZE;
 	tail = size - bytes.offset - length;
-	mask = secmem_secret_protections(&bytes);
+	mask = secmem_secret_protections(&bytes, false);
 	overrun = mask & BIT_ULL(SECMEM_PROT_OVERRUN);
 	canary = mask & BIT_ULL(SECMEM_PROT_CANARY);
 	return bytes.length == length && size >= length + bytes.offset &&
