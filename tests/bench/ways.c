@@ -402,10 +402,11 @@ static int secmem_prepare(size_t items)
 	return secmem_map();
 }
 
-static int secmem_create_item(struct item *item, size_t length)
+static int secmem_create_with(struct item *item, size_t length, uint32_t flags)
 {
 	struct secmem_create create = {
 		.size = sizeof(create),
+		.flags = flags,
 		.length = length,
 	};
 
@@ -414,6 +415,16 @@ static int secmem_create_item(struct item *item, size_t length)
 	item->length = length;
 	item->handle = create.handle;
 	return 0;
+}
+
+static int secmem_create_item(struct item *item, size_t length)
+{
+	return secmem_create_with(item, length, 0);
+}
+
+static int linger_create(struct item *item, size_t length)
+{
+	return secmem_create_with(item, length, SECMEM_CREATE_LINGER);
 }
 
 static int secmem_destroy_item(struct item *item)
@@ -685,6 +696,15 @@ const struct way ways[] = {
 		.shut = value_shut,
 		.share = secmem_share_item,
 		.adopt = secmem_adopt_item,
+	},
+	{
+		.name = "secmem-linger",
+		.lingers = true,
+		.prepare = secmem_prepare,
+		.create = linger_create,
+		.destroy = secmem_destroy_item,
+		.open = value_open,
+		.shut = value_shut,
 	},
 	{
 		.name = "libsecmem",

@@ -22,6 +22,7 @@ struct item {
 struct way {
 	const char *name;
 	bool counts; /* may be opened again while it is open */
+	bool lingers; /* asked for SECMEM_CREATE_LINGER */
 	/* Once a process, for so many items: -errno where it cannot be. */
 	int (*prepare)(size_t items);
 	int (*create)(struct item *item, size_t length);
