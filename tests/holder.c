@@ -19,7 +19,9 @@ static int made; /* an event: there are many */
 
 static void *make(void *arg)
 {
-	uint64_t handles[MANY] = { 0 }, *handle;
+	static uint64_t handles[MANY];
+	uint64_t *handle;
+	struct sm_fault fault;
 	struct sm_vault v;
 	unsigned int i;
 
@@ -33,8 +35,11 @@ static void *make(void *arg)
 		*handle = 0;
 		if (i == MANY)
 			sm_event_set(made);
-		/* What fails is tried again: somebody may think it over. */
-		at_secret(&v, LENGTH, MADE, handle);
+		/*
+		 * What fails is tried again, also what is revoked while it is
+		 * written: somebody may think it over.
+		 */
+		SM_CATCH(&fault, at_secret(&v, LENGTH, MADE, handle));
 	}
 }
 
@@ -42,6 +47,7 @@ int main(void)
 {
 	unsigned char *open_bytes, *plain;
 	uint64_t shut, open_handle;
+	struct sm_fault fault;
 	struct sm_vault v;
 	pthread_t thread;
 	int err;
@@ -68,7 +74,7 @@ int main(void)
 	fflush(stdout);
 	/* For as long as the machine lasts, it is written to what is open. */
 	for (;;) {
-		at_fill(open_bytes, LENGTH, OPEN);
+		SM_CATCH(&fault, at_fill(open_bytes, LENGTH, OPEN));
 		usleep(1000);
 	}
 }
