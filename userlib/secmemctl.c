@@ -223,6 +223,21 @@ static void status_row(const char *name, int in_force, unsigned int why,
 	putchar('\n');
 }
 
+#define ROUTE_FILE "/sys/class/misc/secmem/direct_map_route"
+
+/* How pages leave the direct map; the table's row says why they do not. */
+static void status_route(void)
+{
+	FILE *file = fopen(ROUTE_FILE, "re");
+	char route[32] = "unknown\n";
+
+	if (file && !fgets(route, sizeof(route), file))
+		strcpy(route, "unknown\n");
+	if (file)
+		fclose(file);
+	printf("direct map     route %s", route);
+}
+
 static void status_print(const struct secmem_info *info)
 {
 	unsigned int bit;
@@ -230,8 +245,10 @@ static void status_print(const struct secmem_info *info)
 
 	printf("module         %.*s, interface %u\n",
 	       (int)sizeof(info->version), info->version, info->abi_version);
-	printf("library        %s, interface %u\n\n", secmem_version(),
+	printf("library        %s, interface %u\n", secmem_version(),
 	       SECMEM_ABI_VERSION);
+	status_route();
+	putchar('\n');
 
 	printf("PROTECTION     ON   MEANING\n");
 	for (bit = 0; bit < SECMEM_PROT_COUNT; bit++)
