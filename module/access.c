@@ -154,29 +154,33 @@ static bool secmem_holder_unnest(struct secmem_holder *holder, u32 generation)
 }
 
 /*
- * Under the secret's lock: is the one access that is given back the last? If
- * not, it has been counted off, as a nester may have come in between.
+ * Give one READ access back under the secret's lock: 1 if the holder is to end
+ * with it. Others nest meanwhile, and where it lingers they also leave without
+ * the lock, so that none may be left.
  */
-static bool secmem_holder_last(struct secmem_holder *holder)
+static int secmem_holder_drop(struct secmem_holder *holder)
 {
 	s64 word = atomic64_read(&holder->word);
+	bool last;
 
 	do {
-		if (secmem_word_count(word) == 1 &&
-		    atomic64_try_cmpxchg(&holder->word, &word,
-					 word & ~(SECMEM_WORD_COUNT |
-						  SECMEM_WORD_LINGER)))
-			return true;
-	} while (secmem_word_count(word) == 1 ||
-		 !atomic64_try_cmpxchg(&holder->word, &word, word - 1));
-	return false;
+		if (!secmem_word_count(word))
+			return -EINVAL;
+		last = secmem_word_count(word) == 1 &&
+		       !(word & SECMEM_WORD_LINGER);
+	} while (!atomic64_try_cmpxchg(&holder->word, &word, word - 1));
+	return last;
 }
 
 static void secmem_holder_begin(struct secmem_secret *secret,
 				struct secmem_holder *holder, bool write)
 {
-	/* Who shuts the gate looks at each secret after that. */
-	bool linger = secret->linger && !write && !secmem_power_suspends();
+	/*
+	 * Who shuts the gate looks at each secret after that; who waits is woken
+	 * by a last release alone. What lingers has a cold part.
+	 */
+	bool linger = secret->linger && !write && !secret->cold->waiters &&
+		      !secmem_power_suspends();
 
 	lockdep_assert_held(&secret->lock);
 	hlist_add_head(&holder->by_secret, &secret->holders);
@@ -357,8 +361,12 @@ int secmem_access_release(struct secmem_grant *grant,
 		goto out;
 	}
 	write = atomic64_read(&holder->word) & SECMEM_WORD_WRITE;
-	if (!write && !secmem_holder_last(holder))
-		goto out;
+	if (!write) {
+		ret = secmem_holder_drop(holder);
+		if (ret <= 0)
+			goto out;
+		ret = 0;
+	}
 	secmem_holder_end(grant, secret, holder);
 	if (write)
 		ret = secmem_secret_mend(secret);
@@ -405,51 +413,40 @@ void secmem_access_revoke(struct secmem_secret *secret)
 				  holder);
 }
 
-/* Shall a holder end that has no access? From here nobody nests on it then. */
-static bool secmem_holder_settle(struct secmem_holder *holder, bool now)
+/* No lingering any more: true if the holder has no access and is to end. */
+static bool secmem_holder_settle(struct secmem_holder *holder)
 {
-	s64 word = atomic64_read(&holder->word);
-
-	do {
-		if (!(word & SECMEM_WORD_LINGER) ||
-		    (!now && secmem_word_count(word)))
-			return false;
-	} while (!atomic64_try_cmpxchg(&holder->word, &word,
-				       word & ~SECMEM_WORD_LINGER));
-	return !secmem_word_count(word);
+	return atomic64_read(&holder->word) & SECMEM_WORD_LINGER &&
+	       !secmem_word_count(atomic64_fetch_andnot(SECMEM_WORD_LINGER,
+							&holder->word));
 }
 
 /**
- * secmem_access_settle - end what lingers
+ * secmem_access_settle - end what lingers; what is held now will not linger
  * @secret: the place
- * @now: somebody waits: what is held shall not linger, either
  *
  * Context: Process context. The caller holds @secret's lock.
- * Return: whether something may linger later.
  */
-bool secmem_access_settle(struct secmem_secret *secret, bool now)
+void secmem_access_settle(struct secmem_secret *secret)
 {
-	bool ended = false, later = false;
 	struct secmem_holder *holder;
 	struct hlist_node *next;
+	bool ended = false;
 
 	lockdep_assert_held(&secret->lock);
 	/* The list of a place that rests is none. */
 	if (secret->state == SECMEM_CLOSED || !secret->linger)
-		return false;
+		return;
 	hlist_for_each_entry_safe(holder, next, &secret->holders, by_secret) {
-		if (secmem_holder_settle(holder, now)) {
-			secmem_holder_end(secmem_holder_grant(holder, secret),
-					  secret, holder);
-			ended = true;
-		} else if (atomic64_read(&holder->word) & SECMEM_WORD_LINGER) {
-			later = true;
-		}
+		if (!secmem_holder_settle(holder))
+			continue;
+		secmem_holder_end(secmem_holder_grant(holder, secret), secret,
+				  holder);
+		ended = true;
 	}
 	if (ended)
 		secmem_secret_step(secret, secret->generation,
 				   secmem_drop_event(secret));
-	return later;
 }
 
 /* An mm ends: what it was writing, nobody finished. */
@@ -529,7 +526,7 @@ bool secmem_access_any(struct secmem_grant *grant)
 
 	while (!held && (secret = secmem_access_next(grant, &slot))) {
 		mutex_lock(&secret->lock);
-		secmem_access_settle(secret, true);
+		secmem_access_settle(secret);
 		held = secmem_access_find(grant, secret);
 		mutex_unlock(&secret->lock);
 	}

@@ -454,7 +454,8 @@ int secmem_grant_export(struct secmem_grant *grant, struct secmem_call *call)
 		put_unused_fd(call->export.fd);
 		return PTR_ERR(call->file);
 	}
-	call->file->f_mode |= FMODE_PREAD;
+	/* What an anonymous file lacks, the latter on old kernels alone. */
+	call->file->f_mode |= FMODE_PREAD | FMODE_LSEEK;
 	secmem_grant_attach(derived, call->file);
 	return 0;
 }

@@ -471,7 +471,7 @@ void secmem_access_revoke(struct secmem_secret *secret);
 void secmem_access_end(struct secmem_grant *grant);
 void secmem_access_forget(struct secmem_grant *grant);
 bool secmem_access_any(struct secmem_grant *grant);
-bool secmem_access_settle(struct secmem_secret *secret, bool now);
+void secmem_access_settle(struct secmem_secret *secret);
 struct secmem_holder *secmem_access_find(struct secmem_grant *grant,
 					 struct secmem_secret *secret);
 

@@ -6,8 +6,8 @@
  *
  * A holder that lingers has no access and is on its secret's list all the same.
  * Nobody counts time at a release: a tick ends whatever has no access when it
- * comes, as long as there is something to look at. Whoever would wait for the
- * last release ends what lingers, and sees to it that what is held does not.
+ * comes, and takes the lingering from what is held, so that a long access is
+ * looked at once. Whoever would wait for the last release does the same at once.
  */
 #include <linux/workqueue.h>
 
@@ -22,17 +22,10 @@ static DEFINE_SPINLOCK(secmem_linger_lock);
 static void secmem_linger_tick(struct work_struct *work);
 static DECLARE_DELAYED_WORK(secmem_linger_work, secmem_linger_tick);
 
-/**
- * secmem_linger_watch - a holder may linger from now on
- * @secret: its secret
- *
- * Context: The caller holds @secret's lock.
- */
-void secmem_linger_watch(struct secmem_secret *secret)
+static void secmem_linger_add(struct secmem_secret *secret)
 {
 	bool first = false;
 
-	lockdep_assert_held(&secret->lock);
 	spin_lock(&secmem_linger_lock);
 	if (list_empty(&secret->cold->lingers)) {
 		kref_get(&secret->vault->ref);
@@ -41,8 +34,20 @@ void secmem_linger_watch(struct secmem_secret *secret)
 	}
 	spin_unlock(&secmem_linger_lock);
 	if (first)
-		queue_delayed_work(system_unbound_wq, &secmem_linger_work,
-				   msecs_to_jiffies(SECMEM_LINGER_MS));
+		schedule_delayed_work(&secmem_linger_work,
+				      msecs_to_jiffies(SECMEM_LINGER_MS));
+}
+
+/**
+ * secmem_linger_watch - a holder may linger from now on
+ * @secret: its secret
+ *
+ * Context: The caller holds @secret's lock.
+ */
+void secmem_linger_watch(struct secmem_secret *secret)
+{
+	lockdep_assert_held(&secret->lock);
+	secmem_linger_add(secret);
 }
 
 static struct secmem_secret *secmem_linger_next(struct list_head *from)
@@ -57,7 +62,7 @@ static struct secmem_secret *secmem_linger_next(struct list_head *from)
 	return cold ? cold->secret : NULL;
 }
 
-/* Also by hand, when the module goes: then nothing is held. */
+/* Also by hand, when the module goes. */
 static void secmem_linger_tick(struct work_struct *work)
 {
 	struct secmem_secret *secret;
@@ -69,18 +74,21 @@ static void secmem_linger_tick(struct work_struct *work)
 	spin_unlock(&secmem_linger_lock);
 
 	while ((secret = secmem_linger_next(&now))) {
-		mutex_lock(&secret->lock);
-		if (secmem_access_settle(secret, false))
-			secmem_linger_watch(secret);
-		mutex_unlock(&secret->lock);
-		/* What watching it again took is another. */
+		if (mutex_trylock(&secret->lock)) {
+			secmem_access_settle(secret);
+			mutex_unlock(&secret->lock);
+		} else {
+			/* Who has the lock for long is not waited for. */
+			secmem_linger_add(secret);
+		}
+		/* What adding it again took is another. */
 		secmem_vault_put(secret->vault);
 		cond_resched();
 	}
 }
 
 /**
- * secmem_linger_teardown - at module unload, when no grant is left
+ * secmem_linger_teardown - at module unload, when nobody is left to lock a secret
  *
  * Context: Process context, may sleep.
  */

@@ -9,6 +9,7 @@
 #include <linux/ctype.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/poll.h>
 #include <linux/seq_file.h>
 #include <linux/uaccess.h>
@@ -409,7 +410,8 @@ static long secmem_file_ioctl(struct file *file, unsigned int cmd,
 	if (_IOC_NR(cmd) >= ARRAY_SIZE(secmem_ioctls) ||
 	    cmd != _IO(SECMEM_IOC_MAGIC, _IOC_NR(cmd)))
 		return -ENOTTY;
-	ioctl = &secmem_ioctls[_IOC_NR(cmd)];
+	ioctl = &secmem_ioctls[array_index_nospec(_IOC_NR(cmd),
+						  ARRAY_SIZE(secmem_ioctls))];
 
 	ret = secmem_ioctl_fetch(&call, ioctl->size, user);
 	if (ret)
@@ -606,8 +608,8 @@ static void __exit secmem_exit(void)
 	misc_deregister(&secmem_device);
 	/* The notifiers of grants that are gone are freed by callbacks of ours. */
 	mmu_notifier_synchronize();
-	secmem_linger_teardown();
 	secmem_power_teardown();
+	secmem_linger_teardown();
 	secmem_vault_teardown();
 	secmem_directmap_teardown();
 }

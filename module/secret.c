@@ -92,7 +92,7 @@ int secmem_secret_ask(struct secmem_secret *secret, u32 generation,
 
 	if (verdict != SECMEM_MUST_WAIT || !secret->linger)
 		return verdict;
-	secmem_access_settle(secret, true);
+	secmem_access_settle(secret);
 	return secmem_secret_peek(secret, generation, event);
 }
 

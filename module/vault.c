@@ -372,7 +372,7 @@ void secmem_vault_revoke(struct secmem_vault *vault, enum secmem_which which)
 		if (secmem_secret_meant(secret, which))
 			secmem_secret_revoke_locked(secret);
 		else
-			secmem_access_settle(secret, true);
+			secmem_access_settle(secret);
 		mutex_unlock(&secret->lock);
 		cond_resched();
 	}

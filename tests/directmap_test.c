@@ -226,7 +226,8 @@ static long splits_of_many(struct sm_vault *v)
 /* Memory that is free or could be, within what other things do to it. */
 #define SLACK_KIB 8192
 
-TEST_F(direct, ten_thousand_secrets_split_few_large_entries)
+TEST_F_TIMEOUT(direct, ten_thousand_secrets_split_few_large_entries,
+	       SM_LOOP_TIMEOUT)
 {
 	long most = (MANY + 511) / 512 + 1, available, all, splits;
 	struct secmem_info info;
@@ -254,7 +255,8 @@ TEST_F(direct, ten_thousand_secrets_split_few_large_entries)
 }
 
 /* Every other page of most of memory, so that no large block is free. */
-TEST_F(direct, ten_thousand_secrets_split_few_on_a_fragmented_machine)
+TEST_F_TIMEOUT(direct, ten_thousand_secrets_split_few_on_a_fragmented_machine,
+	       SM_LOOP_TIMEOUT)
 {
 	long most = (MANY + 511) / 512 + 1, splits;
 	unsigned char *mess;
@@ -362,6 +364,33 @@ TEST_F(module, unknown_mode_is_refused)
 	ASSERT_EQ(0, sm_module_unload("secmem"));
 	EXPECT_EQ(-EINVAL, sm_module_load(SM_MODULE, "directmap=yes"));
 	EXPECT_EQ(0, sm_module_load(SM_MODULE, ""));
+}
+
+/*
+ * A kernel that says it did, and did not: arm64 when booted with rodata=off, as
+ * tests/run --arch arm64 --append rodata=off directmap_test does.
+ */
+TEST(removal_without_effect_is_not_believed)
+{
+	struct sm_vault v;
+	uint64_t got;
+	uint8_t why;
+
+	if (geteuid() || access(SM_MODULE, R_OK))
+		SKIP(return, "needs root and " SM_MODULE);
+	if (protections(&why) & ON || why == SECMEM_WHY_ADMIN)
+		SKIP(return, "this kernel does as it says");
+	EXPECT_EQ(SECMEM_WHY_STAYED, why);
+	EXPECT_TRUE(route_is("none"));
+	ASSERT_EQ(0, sm_vault_open(&v));
+	EXPECT_EQ(-EOPNOTSUPP, create_requiring(v.fd, ON, &got));
+	EXPECT_EQ(0, create_requiring(v.fd, 0, &got));
+	EXPECT_EQ(0, got & ON);
+	sm_vault_close(&v);
+	EXPECT_EQ(-EOPNOTSUPP, sm_reload("directmap=require"));
+	EXPECT_NE(0, access(SECMEM_DEVICE, F_OK));
+	EXPECT_EQ(0, sm_module_load(SM_MODULE, ""));
+	EXPECT_EQ(0, access(SECMEM_DEVICE, F_OK));
 }
 
 TEST_HARNESS_MAIN

@@ -341,4 +341,64 @@ TEST_F_TIMEOUT(linger, readers_writers_and_closers_meet, SM_LOOP_TIMEOUT)
 	EXPECT_EQ(0, storm.strange);
 }
 
+/* RELEASEs too many, beside pairs: what they take is an access, or EINVAL. */
+
+struct stray {
+	struct sm_vault *v;
+	uint64_t handle;
+	bool stop; /* atomic */
+	int strange; /* atomic */
+	unsigned int taken; /* atomic */
+};
+
+static void *stray_run(void *arg)
+{
+	struct stray *s = arg;
+	int err;
+
+	while (!__atomic_load_n(&s->stop, __ATOMIC_ACQUIRE)) {
+		err = sm_release_value(s->v->fd, s->handle);
+		if (!err)
+			__atomic_fetch_add(&s->taken, 1, __ATOMIC_RELAXED);
+		else if (err != -EINVAL)
+			__atomic_store_n(&s->strange, err, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(linger, stray_releases_take_accesses_and_no_more,
+	       SM_LOOP_TIMEOUT)
+{
+	struct stray stray = { .v = &self->v, .handle = self->handle };
+	unsigned int i, n, lost = 0;
+	struct secmem_stat st;
+	pthread_t thread;
+	uint64_t offset;
+	int err;
+
+	ASSERT_EQ(0, sm_seal(self->v.fd, self->handle));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, stray_run, &stray));
+	for (i = 0; i < 300; i++) {
+		for (n = 0; n < 1000; n++) {
+			err = sm_acquire_value(self->v.fd, self->handle,
+					       &offset);
+			ASSERT_EQ(0, err);
+			err = sm_release_value(self->v.fd, self->handle);
+			if (err == -EINVAL)
+				lost++;
+			else
+				ASSERT_EQ(0, err);
+		}
+		ASSERT_EQ(0, sm_stat(self->v.fd, self->handle, &st));
+		ASSERT_EQ(0, st.writers);
+		ASSERT_GE(1, st.readers);
+		ASSERT_EQ(SIGSEGV, sm_poke(self->v.view + offset, 0));
+	}
+	__atomic_store_n(&stray.stop, true, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, stray.strange);
+	EXPECT_EQ(lost, stray.taken);
+	TH_LOG("%u accesses were released by a stranger", lost);
+}
+
 TEST_HARNESS_MAIN

@@ -185,12 +185,13 @@ struct secmem_info {
  * long as it lives (SECMEM_PROT_NO_HIBERNATE).
  * A secret with SECMEM_CREATE_LINGER gives SECMEM_PROT_UNMAPPED up for cheaper
  * pairs: after the last release of a READ access its page-table entries stay for
- * some 4 to 8 ms (more, where the machine is too busy to run a worker), in which
- * any thread of the process may read the bytes without an access, and the next
- * ACQUIRE for READ finds them in place. CLOSE, REVOKE, WRITE and ACQUIRE for
- * WRITE, a suspend, munmap followed by mmap, and the end of the address space
- * end that at once and wait for none of it. Until it has ended, INFO counts it
- * among the accesses, and STAT says protection READ with 0 readers.
+ * some milliseconds (4 to 8 on a kernel of 250 Hz; more, where the machine is too
+ * busy to run a worker), in which any thread of the process may read the bytes
+ * without an access, and the next ACQUIRE for READ finds them in place. CLOSE,
+ * REVOKE, WRITE and ACQUIRE for WRITE, a suspend, munmap followed by mmap, and
+ * the end of the address space end that at once and wait for none of it. Until it
+ * has ended, INFO counts it among the accesses, and STAT says protection READ
+ * with 0 readers.
  * Errors: EINVAL (length 0 or too large, align, flags, an unknown bit in
  * require), EOPNOTSUPP, ENOMEM, EMFILE, EACCES, EFAULT, EINTR (RANDOM, before
  * the RNG is ready), EBUSY, EKEYREVOKED, ESHUTDOWN.
