@@ -433,8 +433,6 @@ static inline int secmem_grant_enter(struct secmem_grant *grant, u32 rights)
 }
 
 /* secret.c */
-int secmem_secret_ask(struct secmem_secret *secret, u32 generation,
-		      enum secmem_event event);
 int secmem_secret_peek(struct secmem_secret *secret, u32 generation,
 		       enum secmem_event event);
 void secmem_secret_move(struct secmem_secret *secret, enum secmem_event event);
@@ -474,6 +472,26 @@ bool secmem_access_any(struct secmem_grant *grant);
 void secmem_access_settle(struct secmem_secret *secret);
 struct secmem_holder *secmem_access_find(struct secmem_grant *grant,
 					 struct secmem_secret *secret);
+
+/**
+ * secmem_secret_ask - secmem_secret_peek(); nobody waits for what lingers
+ * @secret: the place
+ * @generation: which of the secrets that it has served is meant
+ * @event: the event
+ *
+ * Context: Process context. The caller holds @secret's lock.
+ * Return: as secmem_secret_peek().
+ */
+static inline int secmem_secret_ask(struct secmem_secret *secret,
+				    u32 generation, enum secmem_event event)
+{
+	int verdict = secmem_secret_peek(secret, generation, event);
+
+	if (likely(verdict != SECMEM_MUST_WAIT || !secret->linger))
+		return verdict;
+	secmem_access_settle(secret);
+	return secmem_secret_peek(secret, generation, event);
+}
 
 /* linger.c */
 void secmem_linger_watch(struct secmem_secret *secret);

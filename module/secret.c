@@ -76,26 +76,6 @@ int secmem_secret_peek(struct secmem_secret *secret, u32 generation,
 	}
 }
 
-/**
- * secmem_secret_ask - secmem_secret_peek(); nobody waits for what lingers
- * @secret: the place
- * @generation: which of the secrets that it has served is meant
- * @event: the event
- *
- * Context: Process context. The caller holds @secret's lock.
- * Return: as secmem_secret_peek().
- */
-int secmem_secret_ask(struct secmem_secret *secret, u32 generation,
-		      enum secmem_event event)
-{
-	int verdict = secmem_secret_peek(secret, generation, event);
-
-	if (verdict != SECMEM_MUST_WAIT || !secret->linger)
-		return verdict;
-	secmem_access_settle(secret);
-	return secmem_secret_peek(secret, generation, event);
-}
-
 /*
  * Wake all who wait or poll. They stand in the queue before they take the lock
  * to look, and whoever wakes holds it; so who is not seen here has yet to look.
