@@ -514,10 +514,15 @@ TEST_F(view, mremap_is_refused)
 		munmap(plain + length, length);
 		got = mremap(plain + rows[i].at, rows[i].old_length,
 			     rows[i].new_length, rows[i].flags, target);
-		EXPECT_NE(MAP_FAILED, got)
-		{
-			TH_LOG("row %zu: errno %d", i, errno);
-		}
+		/* Old kernels know DONTUNMAP of private memory alone. */
+		if (got == MAP_FAILED && errno == EINVAL &&
+		    rows[i].flags & MREMAP_DONTUNMAP)
+			TH_LOG("row %zu is without a control here", i);
+		else
+			EXPECT_NE(MAP_FAILED, got)
+			{
+				TH_LOG("row %zu: errno %d", i, errno);
+			}
 		if (got != MAP_FAILED)
 			munmap(got, rows[i].new_length);
 		munmap(plain, length);
@@ -998,6 +1003,17 @@ TEST(mmap_puts_nothing_in)
 	close(fd);
 }
 
+/* Advice for any private memory of one's own; old kernels lack some. */
+static bool advice_known(int advice)
+{
+	void *page = mmap(NULL, SM_PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool known = page != MAP_FAILED && !madvise(page, SM_PAGE, advice);
+
+	munmap(page, SM_PAGE);
+	return known;
+}
+
 /*
  * What each advice returns for a view, and that it neither loses nor shows a
  * byte. The control is what a shared mapping of a file in memory says.
@@ -1074,6 +1090,10 @@ TEST_F(view, madvise_neither_loses_nor_shows)
 		if (rows[i].plain < 0)
 			continue;
 		err = madvise(plain, length, rows[i].advice) ? errno : 0;
+		if (err == EINVAL && !advice_known(rows[i].advice)) {
+			TH_LOG("MADV_%s is unknown here", rows[i].name);
+			continue;
+		}
 		EXPECT_EQ(rows[i].plain, err)
 		{
 			TH_LOG("MADV_%s of ordinary memory", rows[i].name);
