@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A virtual machine's memory slot over a view: KVM follows page tables to find
- * pages for its guest, and gets none of a secret's, open or shut.
+ * A virtual machine's memory slot over a view. A guest gets nothing of a secret
+ * that is shut, and no more of an open one than a thread of the process: old
+ * kernels give it nothing, new ones follow the page table, until it is shut.
  *
  * VM: --module kvm-amd
  */
@@ -118,6 +119,14 @@ static int guest_run(struct guest *g)
 	return *((unsigned char *)g->run + g->run->io.data_offset);
 }
 
+/* The same from its first instruction on. */
+static int guest_run_again(struct guest *g)
+{
+	int err = guest_reset(g);
+
+	return err ? err : guest_run(g);
+}
+
 FIXTURE(kvm)
 {
 	struct sm_vault v;
@@ -153,9 +162,10 @@ FIXTURE_TEARDOWN(kvm)
 	sm_vault_close(&self->v);
 }
 
-TEST_F(kvm, guest_reads_nothing_of_a_secret)
+TEST_F(kvm, guest_reads_nothing_of_a_secret_that_is_shut)
 {
 	struct guest g;
+	int i, got;
 
 	/* The control: the same in ordinary memory. */
 	ASSERT_EQ(0, guest_open(&g, guest_reads, sizeof(guest_reads),
@@ -170,21 +180,30 @@ TEST_F(kvm, guest_reads_nothing_of_a_secret)
 	guest_close(&g);
 
 	/* Open, read and touched; the slot made before it and under it. */
-	ASSERT_EQ(0, guest_open(&g, guest_reads, sizeof(guest_reads),
-				self->bytes));
-	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ, NULL));
-	EXPECT_TRUE(at_is(self->bytes, SM_PAGE, self->seed));
-	EXPECT_EQ(-EFAULT, guest_run(&g));
-	guest_close(&g);
-	ASSERT_EQ(0, guest_open(&g, guest_reads, sizeof(guest_reads),
-				self->bytes));
-	EXPECT_EQ(-EFAULT, guest_run(&g));
-	EXPECT_EQ(0, sm_release(self->v.fd, self->handle));
-	EXPECT_EQ(-EFAULT, guest_run(&g));
-	guest_close(&g);
+	for (i = 0; i < 2; i++) {
+		if (!i)
+			ASSERT_EQ(0,
+				  guest_open(&g, guest_reads,
+					     sizeof(guest_reads), self->bytes));
+		ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ,
+					NULL));
+		EXPECT_TRUE(at_is(self->bytes, SM_PAGE, self->seed));
+		if (i)
+			ASSERT_EQ(0,
+				  guest_open(&g, guest_reads,
+					     sizeof(guest_reads), self->bytes));
+		got = guest_run(&g);
+		EXPECT_TRUE(got == -EFAULT || got == self->first)
+		{
+			TH_LOG("it got %d", got);
+		}
+		EXPECT_EQ(0, sm_release(self->v.fd, self->handle));
+		EXPECT_EQ(-EFAULT, guest_run_again(&g));
+		guest_close(&g);
+	}
 }
 
-TEST_F(kvm, guest_writes_nothing_into_a_secret)
+TEST_F(kvm, guest_writes_nothing_into_a_secret_that_is_read_or_shut)
 {
 	struct guest g;
 
@@ -194,25 +213,32 @@ TEST_F(kvm, guest_writes_nothing_into_a_secret)
 	EXPECT_EQ(0x55, self->ordinary[0]);
 	guest_close(&g);
 
-	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_WRITE, NULL));
+	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ, NULL));
 	ASSERT_EQ(0, guest_open(&g, guest_writes, sizeof(guest_writes),
 				self->bytes));
-	EXPECT_EQ(-EFAULT, guest_run(&g));
+	/* EFAULT, or another exit before it could tell. */
+	EXPECT_GT(0, guest_run(&g));
 	EXPECT_TRUE(at_is(self->bytes, SM_PAGE, self->seed));
+	EXPECT_EQ(0, sm_release(self->v.fd, self->handle));
+	EXPECT_GT(0, guest_run_again(&g));
 	guest_close(&g);
+	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ, NULL));
+	EXPECT_TRUE(at_is(self->bytes, SM_PAGE, self->seed));
 	EXPECT_EQ(0, sm_release(self->v.fd, self->handle));
 }
 
 TEST_F(kvm, guest_keeps_no_page_of_a_closed_secret)
 {
 	struct guest g;
+	int got;
 
 	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ, NULL));
 	ASSERT_EQ(0, guest_open(&g, guest_reads, sizeof(guest_reads),
 				self->bytes));
-	EXPECT_EQ(-EFAULT, guest_run(&g));
+	got = guest_run(&g);
+	EXPECT_TRUE(got == -EFAULT || got == self->first);
 	ASSERT_EQ(0, sm_revoke(self->v.fd, self->handle));
-	EXPECT_EQ(-EFAULT, guest_run(&g));
+	EXPECT_EQ(-EFAULT, guest_run_again(&g));
 	guest_close(&g);
 }
 

@@ -22,7 +22,7 @@ static const struct {
 	[SECMEM_PROT_NO_INHERIT] = { "no-inherit",
 				     "not inherited by fork or exec" },
 	[SECMEM_PROT_NO_PEEK] = { "no-peek",
-				  "no ptrace, /proc/PID/mem, pinning or KVM" },
+				  "no ptrace, /proc/PID/mem or pinning" },
 	[SECMEM_PROT_DIRECT_MAP] = { "direct-map",
 				     "off the kernel's direct map" },
 	[SECMEM_PROT_WIPE_FREE] = { "wipe-free",

@@ -122,7 +122,7 @@
 #define SECMEM_PROT_NO_SWAP	7	/* never swapped */
 #define SECMEM_PROT_NO_DUMP	8	/* not in core dumps */
 #define SECMEM_PROT_NO_INHERIT	9	/* not inherited by fork or exec */
-#define SECMEM_PROT_NO_PEEK	10	/* ptrace, /proc/PID/mem, GUP, KVM get none */
+#define SECMEM_PROT_NO_PEEK	10	/* ptrace, /proc/PID/mem, GUP get none */
 #define SECMEM_PROT_DIRECT_MAP	11	/* off the kernel's direct map */
 #define SECMEM_PROT_WIPE_FREE	12	/* wiped before its pages are freed */
 #define SECMEM_PROT_WIPE_EXIT	13	/* wiped when the owner's mm ends */
