@@ -288,6 +288,23 @@ FIXTURE(module)
 	bool ready;
 };
 
+/* That pages stay, why, and that nobody is told otherwise. */
+static void expect_stays(struct __test_metadata *_metadata, uint8_t reason)
+{
+	struct sm_vault v;
+	uint64_t got;
+	uint8_t why;
+
+	EXPECT_EQ(0, protections(&why) & ON);
+	EXPECT_EQ(reason, why);
+	EXPECT_TRUE(route_is("none"));
+	ASSERT_EQ(0, sm_vault_open(&v));
+	EXPECT_EQ(-EOPNOTSUPP, create_requiring(v.fd, ON, &got));
+	EXPECT_EQ(0, create_requiring(v.fd, 0, &got));
+	EXPECT_EQ(0, got & ON);
+	sm_vault_close(&v);
+}
+
 FIXTURE_SETUP(module)
 {
 	SKIP_UNLESS_ON;
@@ -304,19 +321,11 @@ TEST_F(module, off_is_said_and_not_required_in_vain)
 {
 	struct sm_vault v;
 	uint64_t got;
-	uint8_t why;
 
 	if (!self->ready)
 		return;
 	ASSERT_EQ(0, sm_reload("directmap=off"));
-	EXPECT_EQ(0, protections(&why) & ON);
-	EXPECT_EQ(SECMEM_WHY_ADMIN, why);
-	EXPECT_TRUE(route_is("none"));
-	ASSERT_EQ(0, sm_vault_open(&v));
-	EXPECT_EQ(-EOPNOTSUPP, create_requiring(v.fd, ON, &got));
-	EXPECT_EQ(0, create_requiring(v.fd, 0, &got));
-	EXPECT_EQ(0, got & ON);
-	sm_vault_close(&v);
+	expect_stays(_metadata, SECMEM_WHY_ADMIN);
 	ASSERT_EQ(0, sm_reload("directmap=auto"));
 	ASSERT_EQ(0, sm_vault_open(&v));
 	EXPECT_EQ(0, create_requiring(v.fd, ON, &got));
@@ -372,21 +381,13 @@ TEST_F(module, unknown_mode_is_refused)
  */
 TEST(removal_without_effect_is_not_believed)
 {
-	struct sm_vault v;
-	uint64_t got;
 	uint8_t why;
 
 	if (geteuid() || access(SM_MODULE, R_OK))
 		SKIP(return, "needs root and " SM_MODULE);
 	if (protections(&why) & ON || why == SECMEM_WHY_ADMIN)
 		SKIP(return, "this kernel does as it says");
-	EXPECT_EQ(SECMEM_WHY_STAYED, why);
-	EXPECT_TRUE(route_is("none"));
-	ASSERT_EQ(0, sm_vault_open(&v));
-	EXPECT_EQ(-EOPNOTSUPP, create_requiring(v.fd, ON, &got));
-	EXPECT_EQ(0, create_requiring(v.fd, 0, &got));
-	EXPECT_EQ(0, got & ON);
-	sm_vault_close(&v);
+	expect_stays(_metadata, SECMEM_WHY_STAYED);
 	EXPECT_EQ(-EOPNOTSUPP, sm_reload("directmap=require"));
 	EXPECT_NE(0, access(SECMEM_DEVICE, F_OK));
 	EXPECT_EQ(0, sm_module_load(SM_MODULE, ""));

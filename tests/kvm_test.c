@@ -127,6 +127,12 @@ static int guest_run_again(struct guest *g)
 	return err ? err : guest_run(g);
 }
 
+#define NEED_KVM                                     \
+	do {                                         \
+		if (access("/dev/kvm", R_OK | W_OK)) \
+			SKIP(return, "no KVM here"); \
+	} while (0)
+
 FIXTURE(kvm)
 {
 	struct sm_vault v;
@@ -140,8 +146,6 @@ FIXTURE_SETUP(kvm)
 	struct at_pattern p;
 	uint64_t offset;
 
-	if (access("/dev/kvm", R_OK | W_OK))
-		SKIP(return, "no KVM here");
 	self->seed = sm_now();
 	p = at_pattern(self->seed);
 	self->first = at_byte(&p);
@@ -167,6 +171,7 @@ TEST_F(kvm, guest_reads_nothing_of_a_secret_that_is_shut)
 	struct guest g;
 	int i, got;
 
+	NEED_KVM;
 	/* The control: the same in ordinary memory. */
 	ASSERT_EQ(0, guest_open(&g, guest_reads, sizeof(guest_reads),
 				self->ordinary));
@@ -207,6 +212,7 @@ TEST_F(kvm, guest_writes_nothing_into_a_secret_that_is_read_or_shut)
 {
 	struct guest g;
 
+	NEED_KVM;
 	ASSERT_EQ(0, guest_open(&g, guest_writes, sizeof(guest_writes),
 				self->ordinary));
 	EXPECT_EQ(0x55, guest_run(&g));
@@ -232,6 +238,7 @@ TEST_F(kvm, guest_keeps_no_page_of_a_closed_secret)
 	struct guest g;
 	int got;
 
+	NEED_KVM;
 	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ, NULL));
 	ASSERT_EQ(0, guest_open(&g, guest_reads, sizeof(guest_reads),
 				self->bytes));

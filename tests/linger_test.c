@@ -129,34 +129,36 @@ TEST_F(linger, says_what_it_gives_up)
 	EXPECT_EQ(0, st.stat_flags);
 }
 
-TEST_F(linger, close_waits_for_none_of_it)
+static int close_at_once(int fd, uint64_t handle)
+{
+	return sm_close_at(fd, handle, SECMEM_NOWAIT, 0);
+}
+
+/* However it ends, that is its end at once. */
+static void expect_end(struct __test_metadata *_metadata, struct sm_vault *v,
+		       int (*end)(int fd, uint64_t handle))
 {
 	unsigned char *at;
 	uint64_t handle;
 	unsigned int i;
 
 	for (i = 0; i < TIMES; i++) {
-		ASSERT_EQ(0, linger_create(self->v.fd, &handle));
-		at = linger_pair(&self->v, handle);
+		ASSERT_EQ(0, linger_create(v->fd, &handle));
+		at = linger_pair(v, handle);
 		ASSERT_NE(NULL, at);
-		ASSERT_EQ(0, sm_close_at(self->v.fd, handle, SECMEM_NOWAIT, 0));
+		ASSERT_EQ(0, end(v->fd, handle));
 		ASSERT_EQ(SIGBUS, sm_touch(at, NULL));
 	}
 }
 
+TEST_F(linger, close_waits_for_none_of_it)
+{
+	expect_end(_metadata, &self->v, close_at_once);
+}
+
 TEST_F(linger, revoke_ends_it)
 {
-	unsigned char *at;
-	uint64_t handle;
-	unsigned int i;
-
-	for (i = 0; i < TIMES; i++) {
-		ASSERT_EQ(0, linger_create(self->v.fd, &handle));
-		at = linger_pair(&self->v, handle);
-		ASSERT_NE(NULL, at);
-		ASSERT_EQ(0, sm_revoke(self->v.fd, handle));
-		ASSERT_EQ(SIGBUS, sm_touch(at, NULL));
-	}
+	expect_end(_metadata, &self->v, sm_revoke);
 }
 
 TEST_F(linger, writers_wait_for_none_of_it)
@@ -188,6 +190,61 @@ TEST_F(linger, writers_wait_for_none_of_it)
 		ASSERT_EQ(0, sm_ioctl(self->v.fd, SECMEM_IOC_WRITE, &copy));
 		ASSERT_EQ(SIGSEGV, sm_touch(at, NULL));
 	}
+}
+
+struct writer {
+	int fd;
+	uint64_t handle;
+	int err;
+};
+
+static void *writer_run(void *arg)
+{
+	struct writer *w = arg;
+
+	w->err = sm_acquire(w->fd, w->handle, SECMEM_WRITE, NULL);
+	if (!w->err)
+		w->err = sm_release(w->fd, w->handle);
+	return NULL;
+}
+
+static bool linger_waits(int fd, uint64_t handle)
+{
+	struct secmem_stat st;
+
+	return !sm_stat(fd, handle, &st) && st.waiters == 1;
+}
+
+/* Readers that come while a writer waits: their last release is its turn. */
+TEST_F(linger, nothing_begins_to_linger_while_somebody_waits)
+{
+	struct sm_vault other = { .fd = -1 };
+	struct writer w = { .fd = self->v.fd, .handle = self->handle };
+	pthread_t thread;
+	unsigned char *at;
+	unsigned int i;
+	int err;
+
+	ASSERT_EQ(0,
+		  sm_export(self->v.fd, SECMEM_HANDLE_NONE,
+			    SECMEM_RIGHT_READ | SECMEM_RIGHT_MAP, &other.fd));
+	other.view = sm_map(other.fd, SM_VIEW_LENGTH, PROT_READ);
+	ASSERT_NE(MAP_FAILED, other.view);
+	for (i = 0; i < TIMES; i++) {
+		ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ,
+					NULL));
+		ASSERT_EQ(0, pthread_create(&thread, NULL, writer_run, &w));
+		ASSERT_EQ(0, SM_WAIT_UNTIL(
+				     linger_waits(self->v.fd, self->handle)));
+		at = sm_vault_acquire(&other, self->handle, SECMEM_READ, &err);
+		ASSERT_NE(NULL, at);
+		ASSERT_EQ(0, sm_release(self->v.fd, self->handle));
+		ASSERT_EQ(0, sm_release(other.fd, self->handle));
+		ASSERT_EQ(SIGSEGV, sm_touch(at, NULL));
+		pthread_join(thread, NULL);
+		ASSERT_EQ(0, w.err);
+	}
+	sm_vault_close(&other);
 }
 
 TEST_F(linger, new_view_comes_behind_it)

@@ -77,7 +77,7 @@ static int null_ioctl_open(struct item *item, bool write)
 
 /* An anonymous page that is locked, and shut by mprotect. */
 
-static int anonymous_create(struct item *item, size_t length)
+static int locked_create(struct item *item, size_t length)
 {
 	item->length = length;
 	item->data = mmap(NULL, ROUND_UP(length), PROT_READ | PROT_WRITE,
@@ -87,6 +87,15 @@ static int anonymous_create(struct item *item, size_t length)
 	if (mlock(item->data, ROUND_UP(length)))
 		return -errno;
 	item->data[0] = 1;
+	return 0;
+}
+
+static int anonymous_create(struct item *item, size_t length)
+{
+	int ret = locked_create(item, length);
+
+	if (ret)
+		return ret;
 	return result(mprotect(item->data, ROUND_UP(length), PROT_NONE));
 }
 
@@ -357,14 +366,10 @@ static int pkey_prepare(size_t items)
 
 static int pkey_create(struct item *item, size_t length)
 {
-	item->length = length;
-	item->data = mmap(NULL, ROUND_UP(length), PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (item->data == MAP_FAILED)
-		return -errno;
-	if (mlock(item->data, ROUND_UP(length)))
-		return -errno;
-	item->data[0] = 1;
+	int ret = locked_create(item, length);
+
+	if (ret)
+		return ret;
 	return result(pkey_mprotect(item->data, ROUND_UP(length),
 				    PROT_READ | PROT_WRITE, pkey));
 }
