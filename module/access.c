@@ -45,7 +45,7 @@ static struct secmem_record *secmem_holder_record(struct secmem_holder *holder)
 	return container_of(holder, struct secmem_record, holder);
 }
 
-/* Whose a holder of that secret is. While it is held, its grant is there. */
+/* Whose a holder of that secret is. While it stands, its grant is there. */
 static struct secmem_grant *secmem_holder_grant(struct secmem_holder *holder,
 						struct secmem_secret *secret)
 {
@@ -334,7 +334,8 @@ trace:
  * @secret: a secret that it covers
  * @generation: which of the secrets that it has served is meant
  *
- * With the grant's last access its page-table entries are gone on return.
+ * With the grant's last access its page-table entries are gone on return, unless
+ * they linger.
  *
  * Context: Process context, no lock held. Sleeps.
  * Return: 0; -EBADMSG (released; a writer left the canary damaged); -EINVAL

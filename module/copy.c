@@ -42,6 +42,16 @@ static int secmem_copy_range(struct secmem_secret *secret, u64 offset,
 		       -EINVAL;
 }
 
+/* Lock the secret once a copy may begin. */
+static int secmem_copy_lock(struct secmem_secret *secret,
+			    const struct secmem_copy *args,
+			    enum secmem_event event)
+{
+	return secmem_secret_lock_for(secret,
+				      secmem_handle_generation(args->handle),
+				      event, args->flags, args->deadline);
+}
+
 /*
  * Read from a secret into a bounce buffer, which the end of the secret reaches
  * from now on.
@@ -50,10 +60,7 @@ static int secmem_copy_out(struct secmem_secret *secret,
 			   const struct secmem_copy *args,
 			   struct secmem_bounce *bounce)
 {
-	int ret = secmem_secret_lock_for(secret,
-					 secmem_handle_generation(args->handle),
-					 SECMEM_EVENT_COPY_OUT, args->flags,
-					 args->deadline);
+	int ret = secmem_copy_lock(secret, args, SECMEM_EVENT_COPY_OUT);
 
 	if (ret)
 		return ret;
@@ -105,10 +112,7 @@ void secmem_copy_revoke(struct secmem_secret *secret)
 static int secmem_copy_give(struct secmem_secret *secret,
 			    const struct secmem_copy *args)
 {
-	int ret = secmem_secret_lock_for(secret,
-					 secmem_handle_generation(args->handle),
-					 SECMEM_EVENT_COPY_OUT, args->flags,
-					 args->deadline);
+	int ret = secmem_copy_lock(secret, args, SECMEM_EVENT_COPY_OUT);
 
 	if (ret)
 		return ret;
@@ -168,10 +172,7 @@ static int secmem_copy_in(struct secmem_secret *secret,
 	ret = -EFAULT;
 	if (!copy_from_user(bounce->at, u64_to_user_ptr(args->buffer),
 			    bounce->length))
-		ret = secmem_secret_lock_for(secret,
-					     secmem_handle_generation(args->handle),
-					     event, args->flags,
-					     args->deadline);
+		ret = secmem_copy_lock(secret, args, event);
 	if (ret)
 		secmem_bounce_put(bounce);
 	return ret;

@@ -20,10 +20,10 @@
  *		  supply->lock		(leaf)
  *		  secmem_users_lock	(leaf)
  *		user->lock		(leaf)
+ *		secmem_linger_lock	(leaf)
  *		mapping->i_mmap_rwsem, page-table lock	(in core mm)
  *	vault->grow_lock, supply->grow
  *				outside everything but mmap_lock, held alone
- *		secmem_linger_lock	(leaf)
  *	secmem_bind_lock	(leaf) which mm a grant answers
  *	secmem_vaults.xa_lock	(leaf) which vaults there are
  *
@@ -144,7 +144,10 @@ struct secmem_bytes {
 	u16 offset;			/* of the data in the first page */
 };
 
-/* What few secrets need: made with the first label, waiter or further grant. */
+/*
+ * What few secrets need: made with the first label, waiter, further grant or
+ * linger flag.
+ */
 struct secmem_cold {
 	wait_queue_head_t waitq;	/* waiters and pollers; woken under lock */
 	u32 waiters;			/* protected by secret->lock */
@@ -354,14 +357,24 @@ void secmem_vault_own(struct secmem_vault *vault);
 u32 secmem_vault_owner(struct secmem_vault *vault, struct secmem_owner *owner,
 		       bool here);
 
+/*
+ * The chunk that a slot is in; the slot becomes the index there, within the chunk
+ * for any slot, so that there is nothing to speculate beyond.
+ */
+static inline unsigned int secmem_vault_chunk(u32 *slot)
+{
+	unsigned int chunk = fls(*slot / SECMEM_CHUNK_SLOTS + 1) - 1;
+
+	*slot -= SECMEM_CHUNK_SLOTS * ((1U << chunk) - 1);
+	return chunk;
+}
+
 static inline struct secmem_secret *
 secmem_vault_slot(const struct secmem_vault *vault, u32 slot)
 {
-	unsigned int chunk = fls(slot / SECMEM_CHUNK_SLOTS + 1) - 1;
+	unsigned int chunk = secmem_vault_chunk(&slot);
 	struct secmem_secret **slots = READ_ONCE(vault->chunks[chunk]);
 
-	/* Within the chunk for any slot, so nothing to speculate beyond. */
-	slot -= (SECMEM_CHUNK_SLOTS << chunk) - SECMEM_CHUNK_SLOTS;
 	/* Pairs with the releases in secmem_vault_append(). */
 	return slots ? READ_ONCE(slots[slot]) : NULL;
 }

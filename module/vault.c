@@ -165,7 +165,7 @@ static int secmem_vault_append(struct secmem_vault *vault,
 			       struct secmem_secret *secret)
 {
 	u32 slot = secret->slot;
-	unsigned int chunk = fls(slot / SECMEM_CHUNK_SLOTS + 1) - 1;
+	unsigned int chunk = secmem_vault_chunk(&slot);
 	struct secmem_secret **slots = vault->chunks[chunk];
 
 	lockdep_assert_held(&vault->grow_lock);
@@ -179,7 +179,6 @@ static int secmem_vault_append(struct secmem_vault *vault,
 		/* Pairs with the dependent read in secmem_vault_slot(). */
 		smp_store_release(&vault->chunks[chunk], slots);
 	}
-	slot -= (SECMEM_CHUNK_SLOTS << chunk) - SECMEM_CHUNK_SLOTS;
 	/* So does this. */
 	smp_store_release(&slots[slot], secret);
 	vault->pgoff_next += (1U << secret->order) + 1;

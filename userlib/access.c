@@ -91,7 +91,7 @@ static int acquire_by_value(const struct secmem__use *use, uint64_t handle,
 		return 1;
 	at = lseek64(use->grant->fd, handle, SEEK_DATA);
 	if (at <= 0)
-		return at && errno != EAGAIN ? -errno : 1;
+		return at && errno != EAGAIN && errno != ESPIPE ? -errno : 1;
 	if (!atomic_load_explicit(&by_value, memory_order_relaxed))
 		atomic_store(&by_value, 1);
 	*data = view + at;

@@ -59,8 +59,9 @@
  *   ESHUTDOWN    the machine reboots or is switched off: no more secrets
  *   ETIMEDOUT    the deadline passed
  *
- * A touch of the view without an access, or a write under READ: SIGSEGV. A
- * touch of a closed secret: SIGBUS, until its place serves another secret.
+ * A touch of the view without an access, or a write under READ: SIGSEGV (but for
+ * SECMEM_CREATE_LINGER). A touch of a closed secret: SIGBUS, until its place
+ * serves another secret.
  */
 #ifndef _SECMEM_SECMEM_H
 #define _SECMEM_SECMEM_H
@@ -191,7 +192,7 @@ struct secmem_info {
  * REVOKE, WRITE and ACQUIRE for WRITE, a suspend, munmap followed by mmap, and
  * the end of the address space end that at once and wait for none of it. Until it
  * has ended, INFO counts it among the accesses, and STAT says protection READ
- * with 0 readers.
+ * with 0 readers; a vault whose last file was closed meanwhile is counted as long.
  * Errors: EINVAL (length 0 or too large, align, flags, an unknown bit in
  * require), EOPNOTSUPP, ENOMEM, EMFILE, EACCES, EFAULT, EINTR (RANDOM, before
  * the RNG is ready), EBUSY, EKEYREVOKED, ESHUTDOWN.
@@ -233,7 +234,8 @@ struct secmem_acquire {
  * are 0.
  *
  * RELEASE ends one access of this grant. With its last one its page-table
- * entries are gone before the call returns. It never waits for other holders.
+ * entries are gone before the call returns, unless the secret was created with
+ * SECMEM_CREATE_LINGER. It never waits for other holders.
  * Errors: EINVAL (nothing held), EBADMSG, EKEYREVOKED (the access ended with
  * the secret), ENOENT, EACCES.
  *
