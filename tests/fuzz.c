@@ -35,6 +35,7 @@
 #define SLOW_MOUNT "/tmp/slow"
 #define COMPLAINTS 12
 #define ERRNOS 140
+#define SHARED_AT ((void *)0x100000000000)
 
 enum {
 	OP_IOCTL = 16, /* below: ioctls by number */
@@ -109,7 +110,7 @@ static const struct {
 	[OP_SLOW] = { "slow again", 3, { -1 } },
 };
 
-/* Of all processes. */
+/* Of all processes; far from where any buffer could end. */
 static struct shared {
 	uint64_t seed;
 	uint64_t target;
@@ -153,7 +154,7 @@ static struct {
 		_Atomic size_t length;
 		_Atomic uint64_t handles[HANDLES];
 	} files[FILES];
-	unsigned char *plain; /* two pages, and a third that is not there */
+	unsigned char *plain; /* two pages, and a third that nobody may touch */
 	unsigned char *constant; /* a page that cannot be written */
 	struct slow slow;
 	int slow_file;
@@ -254,7 +255,7 @@ static void *some_buffer(void)
 		return (void *)(0xffff888000000000 + chance(1 << 28));
 	case 3:
 		return process.constant + chance(64);
-	case 4: /* its end is not there */
+	case 4: /* its end cannot be had */
 	case 5:
 		return process.plain + 2 * SM_PAGE - 1 - chance(64);
 	case 6:
@@ -795,7 +796,7 @@ static int round_run(uint64_t round)
 	process.constant = mmap(NULL, SM_PAGE, PROT_READ,
 				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (process.plain == MAP_FAILED || process.constant == MAP_FAILED ||
-	    munmap(process.plain + 2 * SM_PAGE, SM_PAGE))
+	    mprotect(process.plain + 2 * SM_PAGE, SM_PAGE, PROT_NONE))
 		return 1;
 	if (slow_open(&process.slow) ||
 	    pthread_create(&server, NULL, slow_serve, NULL))
@@ -1093,8 +1094,8 @@ int main(int argc, char **argv)
 	bool back;
 	int i, fd;
 
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(SHARED_AT, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	if (shared == MAP_FAILED)
 		return 1;
 	shared->seed = sm_now() ^ (uint64_t)getpid() << 40;
@@ -1142,14 +1143,13 @@ int main(int argc, char **argv)
 	       "faults\n",
 	       shared->operations, rounds, kills, (sm_now() - began) / 1000000,
 	       shared->slow_reads, shared->slow_faults);
-	printf("# INFO: %llu vaults, %llu grants, %llu secrets, %llu pages, "
-	       "%llu accesses, %llu waiters\n",
-	       after.vaults, after.grants, after.secrets, after.pages,
-	       after.accesses, after.waiters);
 	report();
 	printf("%sok 1 fuzz.errnos_are_those_of_the_header\n",
 	       shared->complaints ? "not " : "");
-	printf("%sok 2 fuzz.nothing_is_left\n", back ? "" : "not ");
+	printf("%sok 2 fuzz.nothing_is_left (%llu vaults, %llu grants, %llu "
+	       "secrets, %llu pages, %llu accesses, %llu waiters)\n",
+	       back ? "" : "not ", after.vaults, after.grants, after.secrets,
+	       after.pages, after.accesses, after.waiters);
 	if (fuse < 0)
 		printf("ok 3 fuzz.buffers_were_slow # SKIP no FUSE here\n");
 	else

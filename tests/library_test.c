@@ -188,17 +188,27 @@ static int check_pattern(const void *data, size_t length, void *argument)
 	return 0;
 }
 
-static int file_of(size_t length)
+/* To be freed; NULL without memory. */
+static unsigned char *pattern_of(size_t length)
 {
-	int fd = memfd_create("secret", MFD_CLOEXEC);
+	unsigned char *data = malloc(length + 1);
 	size_t i;
 
-	for (i = 0; i < length; i++) {
-		unsigned char byte = pattern(i);
+	for (i = 0; data && i < length; i++)
+		data[i] = pattern(i);
+	return data;
+}
 
-		if (pwrite(fd, &byte, 1, i) != 1)
-			return -1;
+static int file_of(size_t length)
+{
+	unsigned char *data = pattern_of(length);
+	int fd = memfd_create("secret", MFD_CLOEXEC);
+
+	if (!data || pwrite(fd, data, length, 0) != (ssize_t)length) {
+		close(fd);
+		fd = -1;
 	}
+	free(data);
 	return fd;
 }
 
@@ -211,11 +221,9 @@ struct feeder {
 static void *feed(void *argument)
 {
 	struct feeder *feeder = argument;
-	unsigned char *data = malloc(feeder->length + 1);
-	size_t i, put = 0;
+	unsigned char *data = pattern_of(feeder->length);
+	size_t put = 0;
 
-	for (i = 0; i < feeder->length; i++)
-		data[i] = pattern(i);
 	while (put < feeder->length) {
 		size_t part = feeder->length - put;
 		ssize_t got;
