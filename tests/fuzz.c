@@ -15,25 +15,19 @@
  *
  * VM: --module fuse --timeout 1800
  */
-#include <inttypes.h>
 #include <linux/fuse.h>
-#include <stdarg.h>
-#include <stdatomic.h>
 #include <sys/mount.h>
 #include <sys/uio.h>
 
-#include "peer.h"
+#include "load.h"
 #include "slow.h"
 
 #define FILES 8
 #define HANDLES 6 /* of a file */
 #define ROUND_OPS 600 /* of a thread */
-#define PROCESSES_MAX 8
-#define THREADS_MAX 8
 #define PAGES 64 /* in a view, mostly */
 #define HANG_MS 60000
 #define SLOW_MOUNT "/tmp/slow"
-#define COMPLAINTS 12
 #define ERRNOS 140
 #define SHARED_AT ((void *)0x100000000000)
 
@@ -77,7 +71,9 @@ static const struct {
 	[4] = { "READ",
 		12,
 		{ EAGAIN, EKEYREVOKED, ENOENT, EOWNERDEAD, ETIMEDOUT } },
-	[5] = { "WRITE", 12, { EAGAIN, EKEYREVOKED, ENOENT, EPERM, ETIMEDOUT } },
+	[5] = { "WRITE",
+		12,
+		{ EAGAIN, EBADMSG, EKEYREVOKED, ENOENT, EPERM, ETIMEDOUT } },
 	[6] = { "COMPARE",
 		8,
 		{ EAGAIN, EKEYREVOKED, ENOENT, EOWNERDEAD, ETIMEDOUT } },
@@ -112,38 +108,12 @@ static const struct {
 
 /* Of all processes; far from where any buffer could end. */
 static struct shared {
-	uint64_t seed;
-	uint64_t target;
+	struct load load;
 	uint64_t one_round;
-	int processes, threads;
-	int pool[2]; /* grants on their way */
-	_Atomic uint64_t operations;
-	_Atomic uint32_t complaints;
 	_Atomic uint32_t slow_reads; /* served by FUSE */
 	_Atomic uint32_t slow_faults; /* by userfaultfd */
 	_Atomic uint32_t outcomes[OPS][ERRNOS];
-	char complaint[COMPLAINTS][160];
 } * shared;
-
-static void __attribute__((format(printf, 1, 2))) complain(const char *f, ...)
-{
-	uint32_t n = atomic_fetch_add(&shared->complaints, 1);
-	va_list args;
-
-	if (n >= COMPLAINTS)
-		return;
-	va_start(args, f);
-	vsnprintf(shared->complaint[n], sizeof(shared->complaint[n]), f, args);
-	va_end(args);
-}
-
-static uint64_t mix(uint64_t x)
-{
-	x += 0x9e3779b97f4a7c15;
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-	x = (x ^ x >> 27) * 0x94d049bb133111eb;
-	return x ^ x >> 31;
-}
 
 /* Of one process. Races between its threads are wanted. */
 static struct {
@@ -159,7 +129,7 @@ static struct {
 	struct slow slow;
 	int slow_file;
 	unsigned char *_Atomic slow_bytes;
-	pthread_t threads[THREADS_MAX];
+	pthread_t threads[LOAD_THREADS_MAX];
 	_Atomic int started;
 	_Atomic bool over;
 } process;
@@ -168,8 +138,7 @@ static __thread uint64_t self_random;
 
 static uint64_t chance(uint64_t n)
 {
-	self_random += 0x9e3779b97f4a7c15;
-	return mix(self_random) % n;
+	return load_chance(&self_random, n);
 }
 
 /* Handles and files. */
@@ -641,7 +610,7 @@ static int do_send(void)
 	int fd = file->fd;
 
 	return fd < 0 ? EBADF :
-			-peer_message_send(shared->pool[0], &handle,
+			-peer_message_send(load->pool[0], &handle,
 					   sizeof(handle), fd);
 }
 
@@ -650,8 +619,7 @@ static int do_receive(void)
 	uint64_t handle;
 	int fd = -1, err;
 
-	err = peer_message_receive(shared->pool[1], &handle, sizeof(handle),
-				   &fd);
+	err = peer_message_receive(load->pool[1], &handle, sizeof(handle), &fd);
 	if (err)
 		return -err;
 	if (fd >= 0)
@@ -724,8 +692,8 @@ static int do_one(int op)
 	case OP_RECEIVE:
 		return do_receive();
 	case OP_SIGNAL:
-		if (process.started == shared->threads)
-			pthread_kill(process.threads[chance(shared->threads)],
+		if (process.started == load->threads)
+			pthread_kill(process.threads[chance(load->threads)],
 				     SIGUSR1);
 		return 0;
 	case OP_FORK:
@@ -754,14 +722,13 @@ static void *thread_run(void *arg)
 {
 	int i, op, result;
 
-	self_random = mix(shared->seed ^
-			  mix(process.round * THREADS_MAX + (intptr_t)arg));
+	self_random = load_seed(process.round, (intptr_t)arg);
 	for (i = 0; i < ROUND_OPS; i++) {
 		op = some_op();
 		result = do_one(op);
 		if (result >= 0 && result < ERRNOS)
 			atomic_fetch_add(&shared->outcomes[op][result], 1);
-		atomic_fetch_add(&shared->operations, 1);
+		atomic_fetch_add(&load->operations, 1);
 	}
 	return NULL;
 }
@@ -771,7 +738,7 @@ static void *slow_serve(void *arg)
 {
 	unsigned int i;
 
-	self_random = mix(process.round);
+	self_random = load_seed(process.round, LOAD_THREADS_MAX - 2);
 	while (!process.over) {
 		if (slow_wait(&process.slow))
 			continue;
@@ -790,7 +757,7 @@ static int round_run(uint64_t round)
 	int i;
 
 	process.round = round;
-	self_random = mix(shared->seed ^ mix(round * THREADS_MAX + 7));
+	self_random = load_seed(round, LOAD_THREADS_MAX - 1);
 	process.plain = mmap(NULL, 3 * SM_PAGE, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	process.constant = mmap(NULL, SM_PAGE, PROT_READ,
@@ -813,13 +780,13 @@ static int round_run(uint64_t round)
 		do_map();
 	}
 	do_slow();
-	for (i = 0; i < shared->threads; i++) {
+	for (i = 0; i < load->threads; i++) {
 		if (pthread_create(&process.threads[i], NULL, thread_run,
 				   (void *)(intptr_t)i))
 			return 1;
 		process.started++;
 	}
-	for (i = 0; i < shared->threads; i++)
+	for (i = 0; i < load->threads; i++)
 		pthread_join(process.threads[i], NULL);
 	process.over = true;
 	if (!chance(20))
@@ -864,7 +831,7 @@ static int fuse_serve(int fuse)
 	struct fuse_open_out opened = { .fh = 1 };
 	unsigned int i;
 
-	self_random = mix(shared->seed);
+	self_random = load_mix(load->seed);
 	memset(contents, 0x77, sizeof(contents));
 	while (read(fuse, request, sizeof(request)) > 0 || errno == EINTR ||
 	       errno == ENOENT) {
@@ -941,10 +908,9 @@ static pid_t fuse_start(void)
 /* The supervisor. */
 
 static struct {
-	pid_t pid;
 	uint64_t round;
 	int64_t began, killed;
-} children[PROCESSES_MAX];
+} children[LOAD_PROCESSES_MAX];
 static uint64_t rounds;
 
 static int child_start(int i)
@@ -958,7 +924,7 @@ static int child_start(int i)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		_exit(round_run(round));
 	}
-	children[i].pid = pid;
+	load_pids[i] = pid;
 	children[i].round = round;
 	children[i].began = sm_now();
 	children[i].killed = 0;
@@ -967,8 +933,8 @@ static int child_start(int i)
 
 static bool over(void)
 {
-	return shared->operations >= shared->target || shared->one_round ||
-	       shared->complaints >= COMPLAINTS;
+	return load->operations >= load->target || shared->one_round ||
+	       load->complaints >= LOAD_COMPLAINTS;
 }
 
 /* Of the children that ended, the orphans of theirs too. */
@@ -978,13 +944,13 @@ static int reap(void)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		for (i = 0; i < shared->processes; i++)
-			if (children[i].pid == pid)
-				children[i].pid = 0;
-	for (i = 0; i < shared->processes; i++) {
-		if (!children[i].pid && !over() && child_start(i))
+		for (i = 0; i < load->processes; i++)
+			if (load_pids[i] == pid)
+				load_pids[i] = 0;
+	for (i = 0; i < load->processes; i++) {
+		if (!load_pids[i] && !over() && child_start(i))
 			complain("fork: %d", errno);
-		left += children[i].pid > 0;
+		left += load_pids[i] > 0;
 	}
 	return left;
 }
@@ -995,8 +961,8 @@ static void watch(uint64_t *kills)
 	int64_t now = sm_now();
 	int i;
 
-	for (i = 0; i < shared->processes; i++) {
-		if (children[i].pid <= 0)
+	for (i = 0; i < load->processes; i++) {
+		if (load_pids[i] <= 0)
 			continue;
 		if (children[i].killed) {
 			if (now - children[i].killed > HANG_MS * 1000000LL) {
@@ -1006,22 +972,11 @@ static void watch(uint64_t *kills)
 			}
 		} else if (now - children[i].began > 10 * 1000000000LL ||
 			   (!shared->one_round && !chance(600))) {
-			kill(children[i].pid, SIGKILL);
+			kill(load_pids[i], SIGKILL);
 			children[i].killed = now;
 			(*kills)++;
 		}
 	}
-}
-
-static void drain(void)
-{
-	uint64_t handle;
-	int fd = -1;
-
-	while (!peer_message_receive(shared->pool[1], &handle, sizeof(handle),
-				     &fd))
-		if (fd >= 0)
-			close(fd);
 }
 
 static void report(void)
@@ -1039,49 +994,6 @@ static void report(void)
 					      shared->outcomes[op][err]);
 		printf("%s\n", line);
 	}
-	for (n = 0; n < shared->complaints && n < COMPLAINTS; n++)
-		printf("# VIOLATION: %s\n", shared->complaint[n]);
-}
-
-static bool counts_are(int fd, const struct secmem_info *want,
-		       struct secmem_info *info)
-{
-	return !sm_info(fd, info) && info->vaults == want->vaults &&
-	       info->grants == want->grants && info->secrets == want->secrets &&
-	       info->pages == want->pages && info->accesses == want->accesses &&
-	       info->waiters == want->waiters;
-}
-
-static int arguments(int argc, char **argv)
-{
-	int c;
-
-	while ((c = getopt(argc, argv, "s:n:p:t:r:")) >= 0) {
-		switch (c) {
-		case 's':
-			shared->seed = strtoull(optarg, NULL, 0);
-			break;
-		case 'n':
-			shared->target = strtoull(optarg, NULL, 0);
-			break;
-		case 'p':
-			shared->processes = atoi(optarg);
-			break;
-		case 't':
-			shared->threads = atoi(optarg);
-			break;
-		case 'r':
-			shared->one_round = strtoull(optarg, NULL, 0);
-			shared->processes = 1;
-			break;
-		default:
-			return -1;
-		}
-	}
-	if (shared->processes < 1 || shared->processes > PROCESSES_MAX ||
-	    shared->threads < 1 || shared->threads > THREADS_MAX)
-		return -1;
-	return 0;
 }
 
 int main(int argc, char **argv)
@@ -1098,62 +1010,48 @@ int main(int argc, char **argv)
 		      MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	if (shared == MAP_FAILED)
 		return 1;
-	shared->seed = sm_now() ^ (uint64_t)getpid() << 40;
-	shared->target = 100000;
-	shared->processes = 3;
-	shared->threads = 3;
-	if (arguments(argc, argv)) {
-		fprintf(stderr, "Usage: fuzz [-s SEED] [-n OPERATIONS] "
-				"[-p PROCESSES] [-t THREADS] [-r ROUND]\n");
+	load = &shared->load;
+	load->seed = sm_now() ^ (uint64_t)getpid() << 40;
+	load->target = 100000;
+	load->processes = 3;
+	load->threads = 3;
+	if (load_options(argc, argv, 'r', "ROUND", &shared->one_round))
 		return 2;
-	}
-	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
-		       shared->pool))
+	if (shared->one_round)
+		load->processes = 1;
+	fd = load_begin("fuzz", SOCK_CLOEXEC, &before);
+	if (fd < 0)
 		return 1;
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	fd = sm_open();
-	if (fd < 0 || sm_info(fd, &before))
-		return 1;
-	printf("TAP version 13\n1..3\n# fuzz -s %" PRIu64 " -n %" PRIu64
-	       " -p %d -t %d\n",
-	       shared->seed, shared->target, shared->processes,
-	       shared->threads);
 	fuse = fuse_start();
 	if (fuse < 0)
 		printf("# no FUSE: errno %d\n", -fuse);
-	self_random = mix(shared->seed);
+	self_random = load_mix(load->seed);
 	began = sm_now();
-	for (i = 0; i < shared->processes; i++)
+	for (i = 0; i < load->processes; i++)
 		if (child_start(i))
 			return 1;
 	while (reap()) {
 		watch(&kills);
 		nanosleep(&nap, NULL);
 	}
-	drain();
-	close(shared->pool[0]);
-	close(shared->pool[1]);
 	if (fuse > 0) {
 		umount2(SLOW_MOUNT, MNT_DETACH);
 		kill(fuse, SIGKILL);
 	}
-	back = !SM_WAIT_UNTIL(counts_are(fd, &before, &after));
+	back = load_end(fd, &before, &after);
 	printf("# %" PRIu64 " operations, %" PRIu64 " rounds, %" PRIu64
 	       " kills in %" PRId64 " ms; %u reads of a slow file, %u slow "
 	       "faults\n",
-	       shared->operations, rounds, kills, (sm_now() - began) / 1000000,
+	       load->operations, rounds, kills, (sm_now() - began) / 1000000,
 	       shared->slow_reads, shared->slow_faults);
 	report();
-	printf("%sok 1 fuzz.errnos_are_those_of_the_header\n",
-	       shared->complaints ? "not " : "");
-	printf("%sok 2 fuzz.nothing_is_left (%llu vaults, %llu grants, %llu "
-	       "secrets, %llu pages, %llu accesses, %llu waiters)\n",
-	       back ? "" : "not ", after.vaults, after.grants, after.secrets,
-	       after.pages, after.accesses, after.waiters);
+	load_result(1, !load->complaints,
+		    "fuzz.errnos_are_those_of_the_header");
+	load_result(2, back, "fuzz.nothing_is_left");
 	if (fuse < 0)
 		printf("ok 3 fuzz.buffers_were_slow # SKIP no FUSE here\n");
 	else
-		printf("%sok 3 fuzz.buffers_were_slow\n",
-		       shared->slow_reads && shared->slow_faults ? "" : "not ");
-	return shared->complaints || !back;
+		load_result(3, shared->slow_reads && shared->slow_faults,
+			    "fuzz.buffers_were_slow");
+	return load->complaints || !back;
 }

@@ -17,22 +17,14 @@
  * about every 400th operation kills one, and each outcome that the table below
  * marks must have occurred, if there were operations enough.
  */
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <sys/socket.h>
-
-#include "peer.h"
+#include "load.h"
 
 #define RECORDS (1U << 16)
 #define ENTRIES 14
 #define GRANTS 64
-#define PROCESSES_MAX 8
-#define THREADS_MAX 8
 #define LIVES (1U << 17)
 #define VIEW ((size_t)32 << 20)
 #define LONG_SECRET 40000
-#define COMPLAINTS 12
 #define HANG_MS 90000
 #define ENOUGH 150000 /* operations, for each outcome to occur */
 
@@ -82,6 +74,7 @@ enum {
 	RES_EACCES,
 	RES_EBUSY,
 	RES_ENXIO,
+	RES_LINGERS, /* a touch without an access, as CREATE was asked for */
 	RES_MENDED, /* a death's torn bytes, behind a WRITE of the others */
 	RES_NOTHING, /* nothing to do it with */
 	RES_OTHER,
@@ -89,9 +82,9 @@ enum {
 };
 
 static const char *const result_names[RESULTS] = {
-	"0",	 "equal", "unequal", "SIGSEGV",	  "SIGBUS", "EAGAIN",
-	"ETIME", "EINTR", "EKEYREV", "EOWNER",	  "EPERM",  "EACCES",
-	"EBUSY", "ENXIO", "mended",  "(nothing)", "other",
+	"0",	 "equal", "unequal", "SIGSEGV", "SIGBUS",    "EAGAIN",
+	"ETIME", "EINTR", "EKEYREV", "EOWNER",	"EPERM",     "EACCES",
+	"EBUSY", "ENXIO", "lingers", "mended",	"(nothing)", "other",
 };
 
 static int result_of(int err)
@@ -176,7 +169,7 @@ static const struct {
 	[OP_ABANDON] = { "abandon", 15, B(OK),
 			 USUAL | WAITS | B(EOWNERDEAD) | B(EPERM) | B(ENXIO) },
 	[OP_TOUCH_SHUT] = { "touch shut", 90, B(SIGSEGV) | B(SIGBUS),
-			    B(NOTHING) },
+			    B(NOTHING) | B(LINGERS) },
 	[OP_REMAP] = { "map again", 20, B(OK), B(EACCES) | B(NOTHING) },
 	[OP_SIGNAL] = { "signal", 30, B(OK), B(NOTHING) },
 	[OP_FORK] = { "fork", 3, B(OK), B(NOTHING) },
@@ -189,6 +182,7 @@ static const struct {
 struct record {
 	_Atomic uint64_t id; /* which secret; records are used again */
 	_Atomic uint32_t length;
+	_Atomic bool lingers; /* may be read for a while after a read access */
 	_Atomic uint32_t begun; /* write accesses */
 	_Atomic uint32_t done; /* the last that is complete */
 	_Atomic uint32_t modifying; /* the life that is at it, or 0 */
@@ -205,42 +199,24 @@ struct thread_shown {
 };
 
 struct shared {
-	uint64_t seed;
-	uint64_t target;
+	struct load load;
 	uint64_t kills_target;
-	int processes, threads;
-	int pool[2]; /* grants on their way, in nobody's hands */
-	_Atomic uint64_t operations;
 	_Atomic bool stop;
 	_Atomic uint64_t ids;
 	_Atomic uint64_t serials; /* of grants */
 	_Atomic uint32_t lives;
 	_Atomic uint32_t deaths; /* also of accesses that nobody released */
-	_Atomic uint32_t complaints;
 	_Atomic uint64_t outcomes[OPS][RESULTS];
 	_Atomic uint64_t killed_in[OPS];
 	_Atomic uint64_t kept_over_exec;
 	_Atomic bool dead[LIVES]; /* said before it is killed */
-	_Atomic uint32_t life[PROCESSES_MAX];
-	struct thread_shown threads_shown[PROCESSES_MAX][THREADS_MAX];
-	char complaint[COMPLAINTS][200];
+	_Atomic uint32_t life[LOAD_PROCESSES_MAX];
+	struct thread_shown threads_shown[LOAD_PROCESSES_MAX][LOAD_THREADS_MAX];
 	struct record records[RECORDS];
 };
 
 static struct shared *shared;
 static int shared_fd;
-
-static void __attribute__((format(printf, 1, 2))) complain(const char *f, ...)
-{
-	uint32_t n = atomic_fetch_add(&shared->complaints, 1);
-	va_list args;
-
-	if (n >= COMPLAINTS)
-		return;
-	va_start(args, f);
-	vsnprintf(shared->complaint[n], sizeof(shared->complaint[n]), f, args);
-	va_end(args);
-}
 
 static struct record *record_of(uint64_t id)
 {
@@ -248,14 +224,6 @@ static struct record *record_of(uint64_t id)
 }
 
 /* Bytes. */
-
-static uint64_t mix(uint64_t x)
-{
-	x += 0x9e3779b97f4a7c15;
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-	x = (x ^ x >> 27) * 0x94d049bb133111eb;
-	return x ^ x >> 31;
-}
 
 /*
  * A secret: its id, the number of the write access that made the first half,
@@ -282,7 +250,7 @@ static void make_first(unsigned char *bytes, size_t length, uint64_t id,
 		       uint64_t number)
 {
 	struct head head = { .id = id, .number = number };
-	uint64_t key = mix(id ^ mix(number));
+	uint64_t key = load_mix(id ^ load_mix(number));
 	size_t i;
 
 	memcpy(bytes, &head, sizeof(head));
@@ -293,7 +261,7 @@ static void make_first(unsigned char *bytes, size_t length, uint64_t id,
 static void make_second(unsigned char *bytes, size_t length, uint64_t id,
 			uint64_t nonce)
 {
-	uint64_t key = mix(id ^ mix(~nonce));
+	uint64_t key = load_mix(id ^ load_mix(~nonce));
 	size_t i, from = half(length);
 
 	memcpy(bytes + from, &nonce, sizeof(nonce));
@@ -315,7 +283,7 @@ static int judge(const unsigned char *bytes, size_t have, size_t length,
 		return WHOLE;
 	memcpy(&head, bytes, sizeof(head));
 	*number = head.number;
-	key = mix(id ^ mix(head.number));
+	key = load_mix(id ^ load_mix(head.number));
 	for (i = sizeof(head); i < from && i < have; i++)
 		if (bytes[i] != fill(key, i))
 			return FIRST_TORN;
@@ -325,7 +293,7 @@ static int judge(const unsigned char *bytes, size_t have, size_t length,
 	if (have < from + sizeof(nonce))
 		return WHOLE;
 	memcpy(&nonce, bytes + from, sizeof(nonce));
-	key = mix(id ^ mix(~nonce));
+	key = load_mix(id ^ load_mix(~nonce));
 	for (i = from + sizeof(nonce); i < have; i++)
 		if (bytes[i] != fill(key, i))
 			return SECOND_TORN;
@@ -380,8 +348,7 @@ static __thread struct {
 
 static uint64_t chance(uint64_t n)
 {
-	self.random += 0x9e3779b97f4a7c15;
-	return mix(self.random) % n;
+	return load_chance(&self.random, n);
 }
 
 /* No return: other threads, too. */
@@ -1127,16 +1094,21 @@ static int do_create(void)
 	uint64_t id = atomic_fetch_add(&shared->ids, 1) + 1, handle;
 	struct record *record = record_of(id);
 	size_t length = some_length();
+	bool lingers = !chance(8);
+	struct secmem_create made;
 	struct entry *entry;
 	int err;
 
-	err = sm_create(process.own->fd, length, &handle);
+	err = sm_create_as(process.own->fd, length, 0,
+			   lingers ? SECMEM_CREATE_LINGER : 0, NULL, 0, &made);
+	handle = made.handle;
 	if (err) {
 		complain("CREATE of %zu bytes: %d", length, err);
 		return result_of(err);
 	}
 	atomic_store(&record->id, 0);
 	atomic_store(&record->length, length);
+	atomic_store(&record->lingers, lingers);
 	atomic_store(&record->begun, 0);
 	atomic_store(&record->done, 0);
 	atomic_store(&record->modifying, 0);
@@ -1234,7 +1206,7 @@ static int do_export(struct entry *entry)
 		m.rights = entry->grant->rights;
 		m.serial = entry->grant->serial;
 		m.shared = entry->grant->shared = true;
-		err = peer_message_send(shared->pool[0], &m, sizeof(m),
+		err = peer_message_send(load->pool[0], &m, sizeof(m),
 					entry->grant->fd);
 		return result_of(err);
 	}
@@ -1252,7 +1224,7 @@ static int do_export(struct entry *entry)
 			complain("STAT by a new grant");
 		m.shared = true;
 	}
-	err = peer_message_send(shared->pool[0], &m, sizeof(m), fd);
+	err = peer_message_send(load->pool[0], &m, sizeof(m), fd);
 	close(fd);
 	return result_of(err);
 }
@@ -1262,7 +1234,7 @@ static int do_adopt(void)
 	struct message m;
 	int fd = -1, err;
 
-	err = peer_message_receive(shared->pool[1], &m, sizeof(m), &fd);
+	err = peer_message_receive(load->pool[1], &m, sizeof(m), &fd);
 
 	if (err == -EAGAIN)
 		return RES_NOTHING;
@@ -1312,24 +1284,32 @@ static int do_touch_shut(struct entry *entry)
 	uint64_t offset = atomic_load(&entry->offset);
 	struct record *record = record_of(entry->id);
 	struct known known;
-	int signo;
+	bool read, anothers;
+	int signo, result;
 
 	if (!offset || !entry->grant->view ||
 	    pthread_rwlock_trywrlock(&entry->quiet))
 		return RES_NOTHING;
 	known = known_of(entry);
-	/* A place of the vault may serve another by now. */
 	if (entry->grant->whole && (known.closed || recycled(entry))) {
 		pthread_rwlock_unlock(&entry->quiet);
 		return RES_NOTHING;
 	}
 	offset += chance(entry->length);
-	if (chance(3) || !may(entry, SECMEM_RIGHT_WRITE))
+	read = chance(3) || !may(entry, SECMEM_RIGHT_WRITE);
+	if (read)
 		signo = sm_touch(entry->grant->view + offset, NULL);
 	else
 		signo = sm_poke(entry->grant->view + offset, 0);
-	if (!signo && !recycled(entry) &&
-	    (!entry->grant->whole || !record->closed))
+	result = result_of(signo);
+	/* A place of the vault may serve another by now. */
+	anothers = recycled(entry) || (entry->grant->whole && record->closed);
+	if (!signo && anothers)
+		result = RES_NOTHING;
+	else if (!signo && read && record->lingers && !known.closed &&
+		 !known.revoked)
+		result = RES_LINGERS;
+	else if (!signo)
 		complain("a touch of a shut secret went well");
 	if (signo == SIGBUS && !recycled(entry) && !record->close_begun &&
 	    !record->revoke_begun)
@@ -1337,7 +1317,7 @@ static int do_touch_shut(struct entry *entry)
 	if (signo == SIGSEGV && known.closed && !entry->grant->whole)
 		complain("SIGSEGV of a closed secret");
 	pthread_rwlock_unlock(&entry->quiet);
-	return result_of(signo);
+	return result;
 }
 
 /* The view goes and another one comes, between accesses. */
@@ -1375,7 +1355,7 @@ static void ignore(int signo)
 static int do_signal(void)
 {
 	struct thread_shown *shown =
-		&shared->threads_shown[process.index][chance(shared->threads)];
+		&shared->threads_shown[process.index][chance(load->threads)];
 	pid_t tid = shown->tid;
 
 	if (!tid || shown == self.shown)
@@ -1567,7 +1547,7 @@ static void *thread_run(void *arg)
 	int n = (intptr_t)arg, op, result;
 
 	self.shown = &shared->threads_shown[process.index][n];
-	self.random = mix(shared->seed ^ mix(process.life * THREADS_MAX + n));
+	self.random = load_seed(process.life, n);
 	atomic_store(&self.shown->tid, gettid());
 	while (!is_over()) {
 		op = some_op();
@@ -1576,7 +1556,7 @@ static void *thread_run(void *arg)
 		atomic_store(&self.shown->op, OP_NONE);
 		atomic_fetch_add(&self.shown->count, 1);
 		atomic_fetch_add(&shared->outcomes[op][result], 1);
-		atomic_fetch_add(&shared->operations, 1);
+		atomic_fetch_add(&load->operations, 1);
 	}
 	atomic_store(&self.shown->tid, 0);
 	return NULL;
@@ -1585,7 +1565,7 @@ static void *thread_run(void *arg)
 static int process_run(int index, const struct message *kept, int kept_fd)
 {
 	struct sigaction action = { .sa_handler = ignore };
-	pthread_t threads[THREADS_MAX];
+	pthread_t threads[LOAD_THREADS_MAX];
 	struct secmem_stat st;
 	sigset_t signals;
 	int i, fd, err;
@@ -1610,7 +1590,7 @@ static int process_run(int index, const struct message *kept, int kept_fd)
 		complain("mmap: %d", errno);
 		return 1;
 	}
-	self.random = mix(shared->seed ^ mix(process.life * THREADS_MAX + 7));
+	self.random = load_seed(process.life, LOAD_THREADS_MAX - 1);
 	/* Its last program is gone, so it answers this one or a friend. */
 	if (kept_fd >= 0) {
 		err = sm_stat(kept_fd, kept->handle, &st);
@@ -1622,7 +1602,7 @@ static int process_run(int index, const struct message *kept, int kept_fd)
 	}
 	for (i = 0; i < 6; i++)
 		do_create();
-	for (i = 0; i < shared->threads; i++) {
+	for (i = 0; i < load->threads; i++) {
 		err = pthread_create(&threads[i], NULL, thread_run,
 				     (void *)(intptr_t)i);
 		if (err) {
@@ -1630,31 +1610,22 @@ static int process_run(int index, const struct message *kept, int kept_fd)
 			return 1;
 		}
 	}
-	for (i = 0; i < shared->threads; i++)
+	for (i = 0; i < load->threads; i++)
 		pthread_join(threads[i], NULL);
 	return 0;
 }
 
 /* The supervisor. */
 
-static pid_t pids[PROCESSES_MAX];
-static uint64_t supervisor_random;
-
-static uint64_t supervisor_chance(uint64_t n)
-{
-	supervisor_random += 0x9e3779b97f4a7c15;
-	return mix(supervisor_random) % n;
-}
-
 static int process_start(int i)
 {
 	memset(shared->threads_shown[i], 0, sizeof(shared->threads_shown[i]));
 	atomic_store(&shared->life[i], 0);
 	fflush(NULL);
-	pids[i] = fork();
-	if (pids[i] < 0)
+	load_pids[i] = fork();
+	if (load_pids[i] < 0)
 		return -errno;
-	if (!pids[i]) {
+	if (!load_pids[i]) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		_exit(process_run(i, NULL, -1));
 	}
@@ -1672,22 +1643,22 @@ static void kill_one(void)
 	for (op = OP_CREATE; op < OPS; op++)
 		if (shared->killed_in[op] < shared->killed_in[rarest])
 			rarest = op;
-	if (supervisor_chance(3) == 0)
-		rarest = 1 + supervisor_chance(OPS - 1);
+	if (chance(3) == 0)
+		rarest = 1 + chance(OPS - 1);
 	for (rounds = 0; rounds < 5000 && hit < 0; rounds++)
-		for (i = 0; i < shared->processes && hit < 0; i++)
-			for (t = 0; t < shared->threads; t++)
+		for (i = 0; i < load->processes && hit < 0; i++)
+			for (t = 0; t < load->threads; t++)
 				if (shared->threads_shown[i][t].op == rarest)
 					hit = i;
 	if (hit < 0)
-		hit = supervisor_chance(shared->processes);
+		hit = chance(load->processes);
 	atomic_fetch_add(&shared->deaths, 1);
 	atomic_store(&shared->dead[shared->life[hit]], true);
-	kill(pids[hit], SIGKILL);
-	while (waitpid(pids[hit], NULL, 0) < 0 && errno == EINTR)
+	kill(load_pids[hit], SIGKILL);
+	while (waitpid(load_pids[hit], NULL, 0) < 0 && errno == EINTR)
 		;
 	atomic_store(&shared->dead[shared->life[hit]], true);
-	for (t = 0; t < shared->threads; t++)
+	for (t = 0; t < load->threads; t++)
 		atomic_fetch_add(
 			&shared->killed_in[shared->threads_shown[hit][t].op],
 			1);
@@ -1702,9 +1673,9 @@ static void reap_all(void)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		for (i = 0; i < shared->processes && pids[i] != pid;)
+		for (i = 0; i < load->processes && load_pids[i] != pid;)
 			i++;
-		if (i == shared->processes)
+		if (i == load->processes)
 			continue;
 		if (!WIFEXITED(status) || WEXITSTATUS(status))
 			complain("a process ended by itself: %#x", status);
@@ -1716,13 +1687,13 @@ static void reap_all(void)
 /* Every thread gets on with it. */
 static void watch(void)
 {
-	static uint64_t counts[PROCESSES_MAX][THREADS_MAX];
-	static int64_t since[PROCESSES_MAX][THREADS_MAX];
+	static uint64_t counts[LOAD_PROCESSES_MAX][LOAD_THREADS_MAX];
+	static int64_t since[LOAD_PROCESSES_MAX][LOAD_THREADS_MAX];
 	int64_t now = sm_now();
 	int i, t;
 
-	for (i = 0; i < shared->processes; i++) {
-		for (t = 0; t < shared->threads; t++) {
+	for (i = 0; i < load->processes; i++) {
+		for (t = 0; t < load->threads; t++) {
 			struct thread_shown *s = &shared->threads_shown[i][t];
 
 			if (s->count != counts[i][t] || !since[i][t]) {
@@ -1746,11 +1717,11 @@ static void supervise(uint64_t *kills)
 	uint64_t next = every, done;
 
 	while (!is_over()) {
-		done = shared->operations;
+		done = load->operations;
 		if (shared->kills_target ? *kills >= shared->kills_target :
-					   done >= shared->target)
+					   done >= load->target)
 			atomic_store(&shared->stop, true);
-		if (shared->complaints >= COMPLAINTS)
+		if (load->complaints >= LOAD_COMPLAINTS)
 			atomic_store(&shared->stop, true);
 		reap_all();
 		watch();
@@ -1761,38 +1732,6 @@ static void supervise(uint64_t *kills)
 		}
 		nanosleep(&nap, NULL);
 	}
-}
-
-/* Until the last child, the grandchildren of killed ones too, is gone. */
-static void finish(void)
-{
-	int64_t until = sm_in_ms(HANG_MS);
-	int i, status;
-	pid_t pid;
-
-	for (;;) {
-		pid = waitpid(-1, &status, WNOHANG);
-		if (pid < 0 && errno == ECHILD)
-			return;
-		if (pid > 0)
-			continue;
-		if (sm_now() > until) {
-			complain("a process does not end");
-			for (i = 0; i < shared->processes; i++)
-				kill(pids[i], SIGKILL);
-			until = sm_in_ms(HANG_MS);
-		}
-		sched_yield();
-	}
-}
-
-static bool counts_are(int fd, const struct secmem_info *want,
-		       struct secmem_info *info)
-{
-	return !sm_info(fd, info) && info->vaults == want->vaults &&
-	       info->grants == want->grants && info->secrets == want->secrets &&
-	       info->pages == want->pages && info->accesses == want->accesses &&
-	       info->waiters == want->waiters;
 }
 
 static void report(void)
@@ -1811,8 +1750,6 @@ static void report(void)
 					      shared->outcomes[op][r]);
 		printf("%s\n", line);
 	}
-	for (n = 0; n < (int)shared->complaints && n < COMPLAINTS; n++)
-		printf("# VIOLATION: %s\n", shared->complaint[n]);
 }
 
 /* Outcomes that did not occur, or that nobody expects. */
@@ -1859,22 +1796,11 @@ static int strange(void)
 	return n;
 }
 
-static void ok(int n, bool good, const char *what)
-{
-	printf("%sok %d %s\n", good ? "" : "not ", n, what);
-}
-
-static int usage(void)
-{
-	fprintf(stderr, "Usage: stress [-s SEED] [-n OPERATIONS] [-k KILLS] "
-			"[-p PROCESSES] [-t THREADS]\n");
-	return 2;
-}
-
 static int shared_map(void)
 {
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED,
 		      shared_fd, 0);
+	load = &shared->load;
 	return shared == MAP_FAILED ? -errno : 0;
 }
 
@@ -1893,37 +1819,6 @@ static int worker_main(char **argv)
 	return process_run(atoi(argv[2]), &kept, atoi(argv[4]));
 }
 
-static int arguments(int argc, char **argv)
-{
-	int c;
-
-	while ((c = getopt(argc, argv, "s:n:k:p:t:")) >= 0) {
-		switch (c) {
-		case 's':
-			shared->seed = strtoull(optarg, NULL, 0);
-			break;
-		case 'n':
-			shared->target = strtoull(optarg, NULL, 0);
-			break;
-		case 'k':
-			shared->kills_target = strtoull(optarg, NULL, 0);
-			break;
-		case 'p':
-			shared->processes = atoi(optarg);
-			break;
-		case 't':
-			shared->threads = atoi(optarg);
-			break;
-		default:
-			return -1;
-		}
-	}
-	if (shared->processes < 1 || shared->processes > PROCESSES_MAX ||
-	    shared->threads < 1 || shared->threads > THREADS_MAX)
-		return -1;
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	struct secmem_info before, after;
@@ -1938,54 +1833,38 @@ int main(int argc, char **argv)
 	if (shared_fd < 0 || ftruncate(shared_fd, sizeof(*shared)) ||
 	    shared_map())
 		return 1;
-	shared->seed = sm_now() ^ (uint64_t)getpid() << 40;
-	shared->target = 200000;
-	shared->processes = 3;
-	shared->threads = 2;
-	if (arguments(argc, argv))
-		return usage();
-	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, shared->pool))
+	load->seed = sm_now() ^ (uint64_t)getpid() << 40;
+	load->target = 200000;
+	load->processes = 3;
+	load->threads = 2;
+	if (load_options(argc, argv, 'k', "KILLS", &shared->kills_target))
+		return 2;
+	fd = load_begin("stress", 0, &before);
+	if (fd < 0)
 		return 1;
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	fd = sm_open();
-	if (fd < 0 || sm_info(fd, &before))
-		return 1;
-	printf("TAP version 13\n1..3\n# stress -s %" PRIu64 " -n %" PRIu64
-	       " -k %" PRIu64 " -p %d -t %d\n",
-	       shared->seed, shared->target, shared->kills_target,
-	       shared->processes, shared->threads);
-	supervisor_random = mix(shared->seed);
+	self.random = load_mix(load->seed);
 	began = sm_now();
 
-	for (i = 0; i < shared->processes; i++)
+	for (i = 0; i < load->processes; i++)
 		if (process_start(i))
 			return 1;
 	supervise(&kills);
-	finish();
-	close(shared->pool[0]);
-	close(shared->pool[1]);
-	/* Files that were on their way are closed behind our back. */
-	back = !SM_WAIT_UNTIL(counts_are(fd, &before, &after));
+	back = load_end(fd, &before, &after);
 
 	printf("# %" PRIu64 " operations, %" PRIu64 " secrets, %" PRIu64
 	       " kills, %u lives in %" PRId64 " ms\n",
-	       shared->operations, shared->ids, kills, shared->lives,
+	       load->operations, shared->ids, kills, shared->lives,
 	       (sm_now() - began) / 1000000);
-	printf("# INFO: %llu vaults, %llu grants, %llu secrets, %llu pages, "
-	       "%llu accesses, %llu waiters; %llu wipes, %llu violations\n",
-	       after.vaults, after.grants, after.secrets, after.pages,
-	       after.accesses, after.waiters, after.wipes - before.wipes,
-	       after.violations - before.violations);
 	report();
-	ok(1, !shared->complaints && !strange(),
-	   "stress.model_is_never_violated");
-	ok(2, back, "stress.nothing_is_left");
-	enough = shared->operations >= ENOUGH && !shared->kills_target;
+	load_result(1, !load->complaints && !strange(),
+		    "stress.model_is_never_violated");
+	load_result(2, back, "stress.nothing_is_left");
+	enough = load->operations >= ENOUGH && !shared->kills_target;
 	lost = enough ? missing(kills) : 0;
 	if (enough)
-		ok(3, !lost, "stress.every_outcome_occurs");
+		load_result(3, !lost, "stress.every_outcome_occurs");
 	else
 		printf("ok 3 stress.every_outcome_occurs # SKIP too few "
 		       "operations\n");
-	return shared->complaints || strange() || !back || lost;
+	return load->complaints || strange() || !back || lost;
 }
