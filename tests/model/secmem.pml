@@ -13,6 +13,8 @@
  *	3	two of them, and a process with an exported grant of the secret
  *	4	one of them, and two with an exported grant of the whole vault
  *	5	two processes like that, both killed, with and without their views
+ *	6	three threads of one process, a secret that lingers, and the tick
+ *	7	one of them, and two with an exported grant of the whole vault, so
  *
  * Each -DMUTANT_... takes one guard away; spin must then find a way to break
  * a promise.
@@ -23,13 +25,14 @@
 #define WORLD 1
 #endif
 #define SINGLE (WORLD == 3)		/* grant 1 is of one secret */
-#if WORLD < 3
+#define LINGERS (WORLD >= 6)
+#if WORLD < 3 || WORLD == 6
 #define GRANTS 1
 #else
 #define GRANTS 2
 #endif
 #define USERS (WORLD == 5 -> 2 : 3)
-#if WORLD == 1
+#if WORLD == 1 || LINGERS
 #define GENERATIONS 1
 #else
 #define GENERATIONS 2
@@ -86,9 +89,11 @@ bit first_gone;				/* vault->first is NULL */
 #define COUNT_MAX 2			/* nests no further */
 #define WRITE 4
 #define FROZEN 8
+#define LINGER 128
 #define EMPTY(gen) ((gen) << 4)
 #define word_count(w) ((w) & COUNT)
-#define word_generation(w) ((w) >> 4)
+#define word_stands(w) ((w) & (COUNT | LINGER))
+#define word_generation(w) (((w) & ~LINGER) >> 4)
 byte word[GRANTS];
 
 /* struct secmem_grant */
@@ -123,6 +128,19 @@ byte ended;
 #define own(g) ((g) != 0 || !first_gone)
 /* secmem_access_find() */
 #define holds(g) (own(g) && word_count(word[g]))
+/* secmem_holder_find() */
+#define stands(g) (own(g) && word_stands(word[g]))
+/* secmem_holder_begin(): who has nobody waiting */
+#ifdef MUTANT_LINGER_BEFORE_WAITERS
+#define may_linger (LINGERS && !write)
+#else
+#define may_linger (LINGERS && !write && !queue[0] && !queue[1] && !queue[2])
+#endif
+#if GRANTS > 1
+#define lingers_some ((word[0] | word[1]) & LINGER)
+#else
+#define lingers_some (word[0] & LINGER)
+#endif
 #define HELD(g, h) held[(g) * 3 + (h)]
 
 /* hidden, because it is used within one step alone */
@@ -256,6 +274,55 @@ inline holder_end(g, forced)
 #endif
 }
 
+/* secmem_holder_settle() */
+inline settle_one(g)
+{
+	if
+	:: state != CLOSED && (word[g] & LINGER) ->
+#ifdef MUTANT_SETTLE_IN_TWO
+		r = word_count(word[g]);
+		word[g] = word[g] & ~LINGER;
+#else
+		atomic {
+			r = word_count(word[g]);
+			word[g] = word[g] & ~LINGER
+		};
+#endif
+		if
+		:: !r ->
+			holder_end(g, false);
+			settled = 1
+		:: else
+		fi
+	:: else
+	fi
+}
+
+/* secmem_access_settle() */
+inline settle()
+{
+	settle_one(0);
+#if GRANTS > 1
+	settle_one(1);
+#endif
+	if
+	:: settled -> atomic { step_drop(); settled = 0 }
+	:: else
+	fi
+}
+
+/* secmem_secret_ask(): who would wait looks again when nothing lingers */
+#if LINGERS && !defined(MUTANT_ASK_UNSETTLED)
+#define ask_settles(handle, event)					\
+	peek(handle, event);						\
+	if								\
+	:: r == WAIT -> settle()					\
+	:: else								\
+	fi
+#else
+#define ask_settles(handle, event) skip
+#endif
+
 /* secmem_secret_revoke_locked() */
 inline revoke_locked()
 {
@@ -299,7 +366,7 @@ inline nest(g)
 #else
 		:: word_generation(old) != h || (old & (FROZEN | WRITE)) ||
 #endif
-		   !word_count(old) || word_count(old) == COUNT_MAX ->
+		   !word_stands(old) || word_count(old) == COUNT_MAX ->
 			r = FAILED;
 			break
 		:: else
@@ -331,8 +398,11 @@ inline unnest(g)
 		if
 #ifdef MUTANT_UNNEST_GENERATION
 		:: word_count(old) < 2 ->
+#elif defined(MUTANT_UNNEST_LAST)
+		:: word_generation(old) != h || word_count(old) < 1 ->
 #else
-		:: word_generation(old) != h || word_count(old) < 2 ->
+		:: word_generation(old) != h ||
+		   word_count(old) < (old & LINGER -> 1 : 2) ->
 #endif
 			r = FAILED;
 			break
@@ -361,14 +431,18 @@ inline last(g)
 	:: atomic { old = word[g] };
 	   atomic {
 		if
-		:: word[g] == old && word_count(old) == 1 ->
+		:: word[g] == old && !word_count(old) ->
+			r = INVALID;
+			break
+		:: word[g] == old && word_stands(old) == 1 ->
 #ifndef MUTANT_COUNT_AFTER_ZAP
 			word[g] = old & ~COUNT;
 #endif
 			HELD(g, h)--;
 			r = OK;
 			break
-		:: word[g] == old && word_count(old) != 1 ->
+		:: word[g] == old && word_count(old) &&
+		   word_stands(old) != 1 ->
 			word[g] = old - 1;
 			HELD(g, h)--;
 			r = FAILED;
@@ -392,11 +466,11 @@ inline access_end(g)
 	:: atomic { !(by_grant & BIT(g)) -> break }
 	:: atomic { (by_grant & BIT(g)) && !lock -> lock = 1 };
 	   if
-	   :: atomic { holds(g) -> skip };
+	   :: atomic { stands(g) -> skip };
 		/* secmem_access_abandon() */
 		holder_end(g, true);
 		atomic { step_drop(); lock = 0 }
-	   :: atomic { !holds(g) -> lock = 0 }
+	   :: atomic { !stands(g) -> lock = 0 }
 	   fi
 	od
 }
@@ -439,7 +513,7 @@ proctype user(byte t; byte g; byte may)
 {
 	byte h, r, old;
 	byte mine;			/* generation of what it acquired, 0: none */
-	bit write, patient;
+	bit write, patient, settled;
 
 	/* each call begins with what the last one left behind forgotten */
 #define IDLE d_step { h = 0; r = 0; old = 0; write = 0; patient = 0 }; goto idle
@@ -489,6 +563,7 @@ acquire_try:
 	mmap_read_lock(g);
 	atomic { !lock -> lock = 1 };
 #endif
+	ask_settles(h, (write -> EV_HOLD_WRITE : EV_HOLD_READ));
 	d_step {
 		if
 		:: write -> peek(h, EV_HOLD_WRITE)
@@ -528,7 +603,7 @@ acquire_try:
 	:: r != WAIT && r != OK ->
 		unlock_both(g);
 		IDLE
-	:: r == OK && holds(g) ->
+	:: r == OK && stands(g) ->
 		/* secmem_access_begin(), on top of another one */
 #ifdef MUTANT_COUNT_UNCHECKED
 		if
@@ -548,7 +623,7 @@ acquire_try:
 			unlock_both(g)
 		};
 		IDLE
-	:: r == OK && !holds(g)
+	:: r == OK && !stands(g)
 	fi;
 	/* secmem_access_begin(), the first one */
 #ifdef MUTANT_WORD_FIRST
@@ -585,7 +660,8 @@ acquire_try:
 	};
 #ifndef MUTANT_WORD_FIRST
 	atomic {
-		word[g] = EMPTY(generation) | (write -> WRITE : 0) | 1;
+		word[g] = EMPTY(generation) | (write -> WRITE : 0) |
+			  (may_linger -> LINGER : 0) | 1;
 		HELD(g, h)++
 	};
 #endif
@@ -692,7 +768,12 @@ unmap:
 		views[g]--;
 		readers[g]--
 	:: else ->
-		/* secmem_view_mmap() */
+		/* secmem_view_mmap(), where secmem_access_any() says no */
+#if LINGERS
+		atomic { !lock -> lock = 1 };
+		settle();
+		lock = 0;
+#endif
 		if
 		:: !(by_grant & BIT(g)) ->
 			if
@@ -720,6 +801,7 @@ close:
 	fi;
 close_try:
 	atomic { !lock -> lock = 1 };
+	ask_settles(h, EV_CLOSE);
 	atomic {
 		peek(h, EV_CLOSE);
 		if
@@ -785,6 +867,19 @@ create:
 
 done:
 	atomic { h = 0; r = 0; old = 0; write = 0; patient = 0; mine = 0; threads[g]--; ended++ }
+}
+
+/* secmem_linger_tick(), now and then */
+proctype tick()
+{
+	byte r, h;
+	bit settled;
+
+end:	do
+	:: atomic { !lock && lingers_some -> lock = 1 };
+	   settle();
+	   lock = 0
+	od
 }
 
 /* The end of an mm: secmem_mm_release(), then exit_mmap(). */
@@ -858,7 +953,7 @@ proctype file_end(byte g)
  * entry where nothing is mapped.
  */
 #define entries_good(g)							\
-	((!pte[g] || word_count(word[g]) && pte[g] == generation) &&	\
+	((!pte[g] || word_stands(word[g]) && pte[g] == generation) &&	\
 	 (!(dirty & BIT(g)) || (word[g] & WRITE) && holders == BIT(g)))
 
 #define word_good(g)							\
@@ -866,13 +961,15 @@ proctype file_end(byte g)
 	 (generation < 2 || !HELD(g, 1)) &&				\
 	 (!word_count(word[g]) || word_generation(word[g]) == generation) && \
 	 word_count(word[g]) <= COUNT_MAX &&				\
-	 !(holders & BIT(g)) == !word_count(word[g]) &&			\
+	 !(holders & BIT(g)) == !word_stands(word[g]) &&		\
+	 (!(word[g] & LINGER) || LINGERS && !(word[g] & WRITE)) &&	\
 	 !(by_grant & BIT(g)) == !(holders & BIT(g)) &&			\
 	 (state != CLOSING || !word_count(word[g]) || (word[g] & FROZEN)))
 
 #define sleeper_good(t)							\
 	(!queue[t] ||							\
 	 (queue[t] >> 4) == generation && holders &&			\
+	 !lingers_some &&						\
 	 row_verdict[state * EVENTS + (queue[t] & 15)] == WAIT)
 
 #if GRANTS > 1
@@ -938,6 +1035,10 @@ init {
 		run user(0, 0, MAY_WRITE | MAY_TOUCH | MAY_UNMAP | MAY_CLOSE);
 		run user(1, 0, MAY_TOUCH | MAY_ADVISE);
 		run user(2, 0, MAY_CLOSE);
+#elif LINGERS
+		run user(0, 0, MAY_WRITE | MAY_UNMAP);
+		run user(1, 0, MAY_TOUCH | MAY_ADVISE);
+		run user(2, 0, MAY_CLOSE);
 #else
 		run user(0, 0, MAY_CREATE | MAY_CLOSE);
 		run user(1, 0, MAY_WRITE);
@@ -962,6 +1063,11 @@ init {
 		threads[1] = 1;
 		run user(0, 0, MAY_UNMAP | MAY_REVOKE | MAY_DIE);
 		run user(1, 1, MAY_UNMAP | MAY_WRITE | MAY_CLOSE | MAY_DIE);
+#elif LINGERS
+		threads[1] = 2;
+		run user(0, 0, 0);
+		run user(1, 1, 0);
+		run user(2, 1, MAY_WRITE);
 #else
 		threads[1] = 2;
 		run user(0, 0, MAY_CREATE | MAY_REVOKE);
@@ -971,6 +1077,9 @@ init {
 #endif
 		run mm_end(1);
 		run file_end(1);
+#endif
+#if LINGERS
+		run tick();
 #endif
 		run mm_end(0);
 		run file_end(0)
