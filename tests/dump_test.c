@@ -148,7 +148,7 @@ TEST_F(dump, revoked_secret_stands_nowhere)
 struct owner {
 	uint64_t seed;
 	int ready, go;
-	bool exec;
+	int told; /* what it becomes says there that it is; -1: it ends */
 };
 
 static int owner_run(void *arg)
@@ -161,31 +161,18 @@ static int owner_run(void *arg)
 	    sm_acquire(v.fd, handle, SECMEM_WRITE, NULL) ||
 	    sm_event_set(o->ready) || sm_event_wait(o->go))
 		return 1;
-	if (o->exec)
-		execl("/bin/busybox", "sleep", "1000", NULL);
+	if (o->told >= 0 && dup2(o->told, 9) == 9)
+		execl("/bin/busybox", "sh", "-c", "echo >&9; exec sleep 1000",
+		      NULL);
 	return 0;
 }
 
-static bool is_sleep(pid_t pid)
-{
-	char path[32], name[16] = "";
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	f = fopen(path, "re");
-	if (f && !fgets(name, sizeof(name), f))
-		name[0] = 0;
-	if (f)
-		fclose(f);
-	return !strncmp(name, "sleep", 5) || !strncmp(name, "busybox", 7);
-}
-
-#define OWNER(o, does_exec)                   \
+#define OWNER(o, tells)                       \
 	struct owner o = {                    \
 		.seed = self->seed,           \
 		.ready = sm_event(),          \
 		.go = sm_event(),             \
-		.exec = does_exec,            \
+		.told = tells,                \
 	};                                    \
 	pid_t pid = sm_fork(owner_run, &o);   \
 	ASSERT_LT(0, pid);                    \
@@ -194,7 +181,7 @@ static bool is_sleep(pid_t pid)
 
 TEST_F(dump, killed_owner_leaves_nothing)
 {
-	OWNER(owner, false);
+	OWNER(owner, -1);
 
 	ASSERT_EQ(0, kill(pid, SIGKILL));
 	EXPECT_EQ(128 + SIGKILL, sm_reap(pid));
@@ -203,7 +190,7 @@ TEST_F(dump, killed_owner_leaves_nothing)
 
 TEST_F(dump, owner_that_exits_leaves_nothing)
 {
-	OWNER(owner, false);
+	OWNER(owner, -1);
 
 	ASSERT_EQ(0, sm_event_set(owner.go));
 	EXPECT_EQ(0, sm_reap(pid));
@@ -212,13 +199,19 @@ TEST_F(dump, owner_that_exits_leaves_nothing)
 
 TEST_F(dump, exec_leaves_nothing)
 {
-	OWNER(owner, true);
+	int ends[2];
+	char told;
 
+	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
+	OWNER(owner, ends[1]);
+
+	close(ends[1]);
 	ASSERT_EQ(0, sm_event_set(owner.go));
-	ASSERT_EQ(0, SM_WAIT_UNTIL(is_sleep(pid)));
+	ASSERT_EQ(1, read(ends[0], &told, 1));
 	EXPECT_EQ(0, copies_of(self->seed));
 	ASSERT_EQ(0, kill(pid, SIGKILL));
 	sm_reap(pid);
+	close(ends[0]);
 }
 
 /* What calls copy stands where the caller wanted it, and there alone. */

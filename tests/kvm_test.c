@@ -4,7 +4,10 @@
  * that is shut, and no more of an open one than a thread of the process: old
  * kernels give it nothing, new ones follow the page table, until it is shut.
  *
- * VM: --module kvm-amd
+ * KVM patches the kernel when a guest starts, and with two emulated processors
+ * newer kernels have died at a patched instruction.
+ *
+ * VM: --module kvm-amd --smp 1
  */
 #include <linux/kvm.h>
 

@@ -63,6 +63,7 @@ struct stuck {
 	struct secmem_create *page;
 	struct secmem_create result;
 	pthread_t thread;
+	_Atomic bool over;
 	int err;
 };
 
@@ -71,6 +72,7 @@ static void *stuck_run(void *arg)
 	struct stuck *stuck = arg;
 
 	stuck->err = sm_ioctl(stuck->fd, SECMEM_IOC_CREATE, stuck->page);
+	stuck->over = true;
 	return NULL;
 }
 
@@ -115,10 +117,17 @@ static int stuck_begin(struct stuck *stuck, int fd, uint32_t flags)
 	if (!err)
 		err = -pthread_create(&stuck->thread, NULL, stuck_run, stuck);
 	p.fd = stuck->uffd;
+	if (!err)
+		err = SM_WAIT_UNTIL(stuck->over || poll(&p, 1, 0));
+	if (err)
+		return err;
+	/* Old kernels promise it to processors that cannot. */
+	if (stuck->over) {
+		pthread_join(stuck->thread, NULL);
+		return stuck->err ? stuck->err : -ENOTSUP;
+	}
 	/* It is POLLERR for one that may block. */
-	if (!err && (poll(&p, 1, SM_PATIENCE_MS) != 1 || p.revents != POLLIN))
-		err = -ETIMEDOUT;
-	return err;
+	return p.revents == POLLIN ? 0 : -EIO;
 }
 
 /* It goes on: what CREATE returned. */
