@@ -8,13 +8,20 @@
  * the caller on this one, so that no alias is left behind, not in a TLB either.
  * Nothing is allocated, so a wipe cannot fail.
  *
- * Elsewhere vm_map_ram() serves, with a flush of its own at the end; where it
- * finds no memory, the page returns to the direct map for that moment.
+ * Elsewhere vmap() serves, with a flush of its own at the end; where it finds no
+ * memory, the page returns to the direct map for that moment.
  */
 #include <linux/percpu.h>
 #include <linux/vmalloc.h>
 
 #include "internal.h"
+
+/*
+ * As I/O memory, so that a reader of /proc/kcore sees a hole there: it would
+ * take the page from the page table and go to it by the direct map, where it is
+ * not.
+ */
+#define SECMEM_WINDOW_FLAGS	(VM_MAP | VM_IOREMAP)
 
 #ifdef CONFIG_X86_64
 struct secmem_window {
@@ -41,7 +48,8 @@ static int secmem_window_create(struct secmem_window *window)
 {
 	unsigned int level;
 
-	window->at = vmap(&secmem_window_page, 1, VM_MAP, PAGE_KERNEL);
+	window->at = vmap(&secmem_window_page, 1, SECMEM_WINDOW_FLAGS,
+			  PAGE_KERNEL);
 	if (!window->at)
 		return -ENOMEM;
 	window->pte = lookup_address((unsigned long)window->at, &level);
@@ -164,7 +172,7 @@ void secmem_window_teardown(void)
 
 void *secmem_window_open(struct page *page)
 {
-	void *at = vm_map_ram(&page, 1, NUMA_NO_NODE);
+	void *at = vmap(&page, 1, SECMEM_WINDOW_FLAGS, PAGE_KERNEL);
 
 	if (at)
 		return at;
@@ -180,7 +188,7 @@ void secmem_window_close(struct page *page, void *at)
 			     SECMEM_DIRECTMAP_REMOVED);
 		return;
 	}
-	vm_unmap_ram(at, 1);
+	vunmap(at);
 	/* It would only be flushed some day. */
 	flush_tlb_kernel_range((unsigned long)at,
 			       (unsigned long)at + PAGE_SIZE);

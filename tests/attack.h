@@ -258,6 +258,19 @@ static inline int at_kcore_open(struct at_kcore *k)
 	return 0;
 }
 
+/* Where an address of the kernel is in /proc/kcore; 0: it is not. */
+static inline uint64_t at_kcore_offset(struct at_kcore *k, uint64_t address)
+{
+	for (unsigned int i = 0; i < k->n; i++) {
+		Elf64_Phdr *h = &k->headers[i];
+
+		if (h->p_type == PT_LOAD && address >= h->p_vaddr &&
+		    address - h->p_vaddr < h->p_memsz)
+			return h->p_offset + (address - h->p_vaddr);
+	}
+	return 0;
+}
+
 static inline void at_kcore_close(struct at_kcore *k)
 {
 	close(k->fd);
@@ -322,19 +335,11 @@ static inline int at_kcore_refcount(struct at_kcore *k, uint64_t pfn,
 	if (!base)
 		return -ENOENT;
 	base &= ~((1ULL << 30) - 1);
-	at = base + pfn * k->page_size + k->refcount;
-	for (unsigned int i = 0; i < k->n; i++) {
-		Elf64_Phdr *h = &k->headers[i];
-
-		if (h->p_type == PT_LOAD && at >= h->p_vaddr &&
-		    at - h->p_vaddr < h->p_memsz)
-			return pread(k->fd, count, sizeof(*count),
-				     h->p_offset + (at - h->p_vaddr)) ==
-					       sizeof(*count) ?
-				       0 :
-				       -EIO;
-	}
-	return -ENXIO;
+	at = at_kcore_offset(k, base + pfn * k->page_size + k->refcount);
+	if (!at)
+		return -ENXIO;
+	return pread(k->fd, count, sizeof(*count), at) == sizeof(*count) ? 0 :
+									   -EIO;
 }
 
 /*

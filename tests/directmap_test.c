@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include "attack.h"
+#include "host.h"
 
 #define ON (1ULL << SECMEM_PROT_DIRECT_MAP)
 #define MANY 10000
@@ -168,6 +169,83 @@ TEST_F_TIMEOUT(direct, kcore_shows_no_secret_open_or_shut, 200)
 	EXPECT_EQ(-ENOENT, at_kcore_find(&k, self->seed + 2, &pfn, &at));
 	at_kcore_close(&k);
 	ASSERT_EQ(0, sm_release(self->v.fd, open));
+}
+
+/* Where the kernel's windows are in /proc/kcore: how many. */
+static int windows_find(struct at_kcore *k, uint64_t *offsets, int most)
+{
+	unsigned long long at;
+	char line[512];
+	int n = 0;
+	FILE *f;
+
+	/* So that root is told addresses. */
+	host_write("/proc/sys/kernel/kptr_restrict", "1");
+	f = fopen("/proc/vmallocinfo", "re");
+	while (f && n < most && fgets(line, sizeof(line), f)) {
+		if (!strstr(line, "secmem_window") ||
+		    sscanf(line, "0x%llx-", &at) != 1)
+			continue;
+		offsets[n] = at_kcore_offset(k, at);
+		n += offsets[n] != 0;
+	}
+	if (f)
+		fclose(f);
+	return n;
+}
+
+struct window_user {
+	int fd;
+	uint64_t handle;
+	unsigned char *bytes;
+	size_t length;
+	_Atomic bool over;
+	int err;
+};
+
+static void *window_use(void *arg)
+{
+	struct window_user *u = arg;
+
+	while (!u->over && !u->err)
+		u->err = sm_read(u->fd, u->handle, u->bytes, 0, u->length);
+	return NULL;
+}
+
+/* It goes from the page table to the direct map, where there is nothing. */
+TEST_F_TIMEOUT(direct, kcore_shows_no_window_that_is_in_use, 200)
+{
+	unsigned char bytes[64], none[64] = { 0 };
+	struct window_user user = { .fd = self->v.fd, .length = 8 * SM_PAGE };
+	uint64_t offsets[64];
+	struct at_kcore k;
+	pthread_t thread;
+	int i, n;
+
+	if (self->reader < 0)
+		return;
+	ASSERT_EQ(0, at_kcore_open(&k));
+	n = windows_find(&k, offsets, 64);
+	if (!n) {
+		at_kcore_close(&k);
+		SKIP(return, "no windows that stay, or nobody says where");
+	}
+	user.bytes = malloc(user.length);
+	ASSERT_NE(NULL, user.bytes);
+	ASSERT_EQ(0,
+		  at_secret(&self->v, user.length, self->seed, &user.handle));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, window_use, &user));
+	for (i = 0; i < 20000; i++) {
+		ASSERT_EQ(sizeof(bytes),
+			  pread(k.fd, bytes, sizeof(bytes), offsets[i % n]));
+		ASSERT_EQ(0, memcmp(bytes, none, sizeof(bytes)));
+	}
+	user.over = true;
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, user.err);
+	EXPECT_TRUE(at_is(user.bytes, user.length, self->seed));
+	free(user.bytes);
+	at_kcore_close(&k);
 }
 
 /* Every way of the kernel's own to the pages. */
