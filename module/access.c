@@ -333,6 +333,8 @@ trace:
  * @grant: entered by the current mm
  * @secret: a secret that it covers
  * @generation: which of the secrets that it has served is meant
+ * @had: the caller knew of the access; else it wrote nothing, and what it found
+ * torn stays so
  *
  * With the grant's last access its page-table entries are gone on return, unless
  * they linger.
@@ -342,7 +344,8 @@ trace:
  * (nothing held); -EKEYREVOKED; -ENOENT.
  */
 int secmem_access_release(struct secmem_grant *grant,
-			  struct secmem_secret *secret, u32 generation)
+			  struct secmem_secret *secret, u32 generation,
+			  bool had)
 {
 	struct secmem_holder *holder = secmem_holder_own(grant, secret);
 	bool write;
@@ -369,7 +372,7 @@ int secmem_access_release(struct secmem_grant *grant,
 		ret = 0;
 	}
 	secmem_holder_end(grant, secret, holder);
-	if (write)
+	if (write && had)
 		ret = secmem_secret_mend(secret);
 	secmem_secret_move(secret, secmem_drop_event(secret));
 out:

@@ -139,6 +139,7 @@ static void secmem_grant_unbind(struct secmem_grant *grant)
 {
 	struct secmem_mm *bound = grant->bound;
 
+	secmem_pages_leave(grant->vault, bound->number);
 	spin_lock(&secmem_bind_lock);
 	grant->bound = NULL;
 	WRITE_ONCE(grant->mm, NULL);
@@ -267,7 +268,9 @@ static const struct mmu_notifier_ops secmem_mm_ops = {
 /* Bind to the current mm, unless another one was faster. */
 static int secmem_grant_bind(struct secmem_grant *grant, bool mmap_locked)
 {
-	struct mm_struct *mm = current->mm, *answers = READ_ONCE(grant->mm);
+	struct mm_struct *mm = current->mm;
+	/* Pairs as in secmem_grant_answers(). */
+	struct mm_struct *answers = smp_load_acquire(&grant->mm);
 	struct mmu_notifier *notifier;
 	struct secmem_mm *bound;
 	bool mine = false;
@@ -292,7 +295,8 @@ static int secmem_grant_bind(struct secmem_grant *grant, bool mmap_locked)
 		mine = true;
 		grant->bound = bound;
 		list_add(&grant->by_mm, &bound->grants);
-		WRITE_ONCE(grant->mm, mm);
+		/* Pairs with the acquires of those who do not take the lock. */
+		smp_store_release(&grant->mm, mm);
 	} else if (grant->mm != mm) {
 		ret = -EACCES;
 	}

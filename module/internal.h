@@ -421,11 +421,14 @@ void secmem_grant_export_end(struct secmem_call *call, bool ok);
 
 /*
  * A task of the mm that a grant answers reads its own mm there, and that cannot
- * end while the task runs; so no lock is needed to see it, nor to use ->bound.
+ * end while the task runs; so no lock is needed to see it.
  */
 static inline bool secmem_grant_answers(const struct secmem_grant *grant)
 {
-	return likely(READ_ONCE(grant->mm) == current->mm && current->mm);
+	/* Then ->bound stands, too: pairs with secmem_grant_bind()'s release. */
+	struct mm_struct *mm = smp_load_acquire(&grant->mm);
+
+	return likely(mm == current->mm && mm);
 }
 
 /**
@@ -476,7 +479,8 @@ int secmem_access_acquire(struct secmem_grant *grant,
 			  struct secmem_secret *secret, u32 generation,
 			  u32 flags, s64 deadline);
 int secmem_access_release(struct secmem_grant *grant,
-			  struct secmem_secret *secret, u32 generation);
+			  struct secmem_secret *secret, u32 generation,
+			  bool had);
 void secmem_access_freeze(struct secmem_secret *secret);
 void secmem_access_revoke(struct secmem_secret *secret);
 void secmem_access_end(struct secmem_grant *grant);
@@ -549,6 +553,7 @@ int secmem_pages_get(struct secmem_vault *vault, u64 owner,
 void secmem_pages_put(struct page **pages, unsigned int count);
 void secmem_pages_end(struct secmem_vault *vault);
 void secmem_pages_write_back_from_now(void);
+void secmem_pages_leave(struct secmem_vault *vault, u64 owner);
 void secmem_pages_wipe_all(bool panic);
 bool secmem_page_removed(const struct page *page);
 void *secmem_page_map(struct page *page);

@@ -162,7 +162,7 @@ static void secmem_ioctl_acquire_end(struct secmem_grant *grant,
 
 	if (!ok)
 		secmem_access_release(grant, secmem_grant_find(grant, handle),
-				      secmem_handle_generation(handle));
+				      secmem_handle_generation(handle), false);
 }
 
 /* RELEASE, SEAL, CLOSE and REVOKE alike: check, enter, find. */
@@ -192,7 +192,8 @@ static int secmem_ioctl_release(struct secmem_grant *grant,
 	if (IS_ERR(secret))
 		return PTR_ERR(secret);
 	return secmem_access_release(grant, secret,
-				     secmem_handle_generation(call->op.handle));
+				     secmem_handle_generation(call->op.handle),
+				     true);
 }
 
 static int secmem_ioctl_seal(struct secmem_grant *grant,
@@ -449,7 +450,7 @@ static loff_t secmem_file_llseek(struct file *file, loff_t offset, int whence)
 	if (!secret)
 		return -ENOENT;
 	if (whence == SEEK_HOLE)
-		return secmem_access_release(grant, secret, generation);
+		return secmem_access_release(grant, secret, generation, true);
 	ret = secmem_access_acquire(grant, secret, generation,
 				    SECMEM_READ | SECMEM_NOWAIT,
 				    SECMEM_FOREVER);

@@ -65,6 +65,7 @@ struct secmem_supply {
 	spinlock_t lock;		/* the rest, and its blocks */
 	struct list_head idle;		/* blocks with idle pages */
 	struct secmem_block *spare;	/* one that is empty, or NULL */
+	bool left;			/* nobody in sight who will ask for more */
 	u32 used;			/* pages */
 	u32 total;			/* pages */
 };
@@ -404,7 +405,8 @@ uncharge:
 
 /*
  * Take blocks off their supply that it need not keep: empty ones but one, and
- * that one too, where it is more than what is in use and than a few pages.
+ * that one too, where it is more than what is in use and than a few pages, or
+ * nobody asks for pages any more.
  */
 static void secmem_supply_trim(struct secmem_supply *supply,
 			       struct secmem_block *block,
@@ -421,8 +423,10 @@ static void secmem_supply_trim(struct secmem_supply *supply,
 		}
 	}
 	block = supply->spare;
-	if (block && secmem_block_pages(block) >
-			     max_t(u32, supply->used, SECMEM_SPARE_PAGES)) {
+	if (block &&
+	    (supply->left || secmem_block_pages(block) >
+				     max_t(u32, supply->used,
+					   SECMEM_SPARE_PAGES))) {
 		list_move(&block->by_supply, surplus);
 		supply->total -= secmem_block_pages(block);
 		supply->spare = NULL;
@@ -450,6 +454,17 @@ static unsigned int secmem_supply_order(struct secmem_supply *supply,
 			   total ? ilog2(total) : 0));
 }
 
+static bool secmem_supply_has_idle(struct secmem_supply *supply)
+{
+	bool has;
+
+	spin_lock(&supply->lock);
+	has = !list_empty(&supply->idle);
+	spin_unlock(&supply->lock);
+	return has;
+}
+
+/* Another block; none where one that grew it before us left idle pages. */
 static int secmem_supply_grow(struct secmem_supply *supply, unsigned int want)
 {
 	struct secmem_block *block;
@@ -457,6 +472,10 @@ static int secmem_supply_grow(struct secmem_supply *supply, unsigned int want)
 
 	if (mutex_lock_killable(&supply->grow))
 		return -ENOMEM;
+	if (secmem_supply_has_idle(supply)) {
+		mutex_unlock(&supply->grow);
+		return 0;
+	}
 	order = secmem_supply_order(supply, want);
 	do
 		block = secmem_block_create(supply, order);
@@ -609,6 +628,9 @@ static struct secmem_supply *secmem_supply_get(struct secmem_vault *vault,
 		}
 	}
 	supply->users++;
+	spin_lock(&supply->lock);
+	supply->left = false;
+	spin_unlock(&supply->lock);
 	spin_unlock(&vault->slots_lock);
 	if (fresh)
 		kref_put(&fresh->ref, secmem_supply_free);
@@ -667,6 +689,54 @@ int secmem_pages_get(struct secmem_vault *vault, u64 owner,
 put:
 	secmem_supply_put(vault, supply);
 	return ret;
+}
+
+/* What is empty goes, now and later. */
+static void secmem_supply_leave(struct secmem_supply *supply,
+				struct list_head *surplus)
+{
+	struct secmem_block *block, *next;
+
+	spin_lock(&supply->lock);
+	supply->left = true;
+	supply->spare = NULL;
+	list_for_each_entry_safe(block, next, &supply->idle, by_supply) {
+		if (!secmem_block_empty(block))
+			continue;
+		list_move(&block->by_supply, surplus);
+		supply->total -= secmem_block_pages(block);
+	}
+	spin_unlock(&supply->lock);
+}
+
+/**
+ * secmem_pages_leave - an address space has one grant less of a vault
+ * @vault: the vault
+ * @owner: number of the address space
+ *
+ * What is kept for its next CREATE is given back: there may be none, and a vault
+ * outlives many who use it.
+ *
+ * Context: Process context, may sleep.
+ */
+void secmem_pages_leave(struct secmem_vault *vault, u64 owner)
+{
+	struct secmem_supply *supply, *next;
+	LIST_HEAD(surplus);
+	LIST_HEAD(unused);
+
+	spin_lock(&vault->slots_lock);
+	list_for_each_entry_safe(supply, next, &vault->supplies, by_vault) {
+		if (supply->owner != owner)
+			continue;
+		secmem_supply_leave(supply, &surplus);
+		if (secmem_supply_unused(supply))
+			list_move(&supply->by_vault, &unused);
+	}
+	spin_unlock(&vault->slots_lock);
+	secmem_blocks_free(&surplus);
+	list_for_each_entry_safe(supply, next, &unused, by_vault)
+		kref_put(&supply->ref, secmem_supply_free);
 }
 
 /**

@@ -606,6 +606,25 @@ static int die(struct peer *p, int death)
 				    self->handle, 0, b, LENGTH, NULL));        \
 	} while (0)
 
+/* An ACQUIRE for WRITE whose result cannot be written: its caller has none. */
+static int acquire_untold(int fd, uint64_t handle)
+{
+	struct secmem_acquire *a = mmap(NULL, SM_PAGE, PROT_READ | PROT_WRITE,
+					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int err;
+
+	if (a == MAP_FAILED)
+		return -errno;
+	a->size = sizeof(*a);
+	a->flags = SECMEM_WRITE | SECMEM_NOWAIT;
+	a->handle = handle;
+	err = mprotect(a, SM_PAGE, PROT_READ) ?
+		      -errno :
+		      sm_ioctl(fd, SECMEM_IOC_ACQUIRE, a);
+	munmap(a, SM_PAGE);
+	return err;
+}
+
 TEST_F(revoke, readers_are_told_of_a_writer_that_died)
 {
 	unsigned char buffer[LENGTH] = { 0 };
@@ -629,6 +648,7 @@ TEST_F(revoke, readers_are_told_of_a_writer_that_died)
 			  sm_write(self->v.fd, self->handle, NULL, 0, LENGTH));
 		EXPECT_EQ(-EINVAL, sm_write(self->v.fd, self->handle, buffer, 1,
 					    LENGTH));
+		EXPECT_EQ(-EFAULT, acquire_untold(self->v.fd, self->handle));
 		EXPECT_READERS(-EOWNERDEAD);
 		ASSERT_EQ(0, ACQUIRE(SECMEM_WRITE, NULL));
 		EXPECT_EQ(1, HAS_FLAG(SECMEM_STAT_OWNERDEAD));
