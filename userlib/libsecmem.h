@@ -204,7 +204,10 @@ int secmem_release(struct secmem_access *access);
 int secmem_read(secmem_secret_t secret, void *buffer, size_t length,
 		size_t offset, int64_t timeout) SECMEM_MUST_CHECK;
 
-/* Copies in. The caller's buffer is not wiped. */
+/*
+ * Copies in. The caller's buffer is not wiped. -EBADMSG: written, but something
+ * had written beside the data.
+ */
 int secmem_write(secmem_secret_t secret, const void *buffer, size_t length,
 		 size_t offset, int64_t timeout) SECMEM_MUST_CHECK;
 

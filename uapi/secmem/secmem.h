@@ -34,7 +34,8 @@
  *                the right that the call needs
  *   EAGAIN       the call would wait, and SECMEM_NOWAIT is set
  *   EBADMSG      the canary beside the data was damaged; a RELEASE that says
- *                so has happened, a CLOSE that says so has closed
+ *                so has happened, a WRITE that says so has written, a CLOSE
+ *                that says so has closed
  *   EBUSY        SEAL: a WRITE access is held; mmap: the grant has a view, or
  *                accesses from its last one; CREATE: the machine is about to
  *                hibernate or, for SUSPEND_WIPE, to suspend: try after it
@@ -45,15 +46,17 @@
  *                of what this grant does not hold
  *   EKEYREVOKED  the secret is closed or closing; CREATE: the vault was ended
  *                by the administrator
- *   EMFILE       no more secrets fit into this vault, grants into this
- *                system's limit, or nested accesses into their counter
+ *   EMFILE       no more secrets fit into this vault, files into this
+ *                process's limit, or nested accesses into their counter
+ *   ENFILE       no more files fit into this system's limit
  *   ENOENT       the handle was never issued, or not to this grant
  *   ENOMEM       no memory, or RLIMIT_MEMLOCK (or the administrator's cap)
  *                reached
  *   ENOTTY       no such call
  *   ENXIO        the grant has no view, or the secret lies beyond its end
- *   EOPNOTSUPP   a protection that CREATE requires is not in force
- *   EOWNERDEAD   the last writer died, or was revoked, before it released;
+ *   EOPNOTSUPP   a protection that CREATE, or the administrator, requires is
+ *                not in force
+ *   EOWNERDEAD   the last writer's process or file ended before it released;
  *                until a WRITE completes, the bytes may be half of each
  *   EPERM        the secret is sealed
  *   ESHUTDOWN    the machine reboots or is switched off: no more secrets
@@ -268,7 +271,9 @@ struct secmem_op {
  * buffer when its secret ends stops there: EKEYREVOKED, the rest is not the
  * secret's, but for the few bytes that the processor had in its registers. The
  * buffer may lie inside a secret that is open for it; inside a shut one it is
- * EFAULT.
+ * EFAULT. What is on its way lies in memory of the kernel that is wiped when the
+ * call ends, but is in the direct map, and not wiped at a panic; so does the
+ * caller's buffer.
  *
  * READ copies length bytes at offset out, WRITE copies them in. Both need
  * their right, and offset + length within the secret (else EINVAL). READ
@@ -278,8 +283,8 @@ struct secmem_op {
  * that depends on the lengths alone, and says so in equal (1 or 0); another
  * length, up to SECMEM_LENGTH_MAX, is unequal. offset is 0. Needs COMPARE, not READ.
  *
- * Errors: EACCES, EAGAIN, EFAULT, EINTR, EINVAL, EKEYREVOKED, ENOENT, ENOMEM,
- * EOWNERDEAD (READ, COMPARE), EPERM (WRITE), ETIMEDOUT.
+ * Errors: EACCES, EAGAIN, EBADMSG (WRITE), EFAULT, EINTR, EINVAL, EKEYREVOKED,
+ * ENOENT, ENOMEM, EOWNERDEAD (READ, COMPARE), EPERM (WRITE), ETIMEDOUT.
  */
 struct secmem_copy {
 	__u32 size;
