@@ -344,6 +344,7 @@ struct secmem_vault *secmem_vault_create(void);
 void secmem_vault_put(struct secmem_vault *vault);
 struct secmem_secret *secmem_vault_find_page(struct secmem_vault *vault,
 					     u64 pgoff);
+u32 secmem_vault_secrets(struct secmem_vault *vault);
 struct secmem_secret *secmem_vault_reserve(struct secmem_vault *vault,
 					   unsigned int pages);
 void secmem_vault_unreserve(struct secmem_secret *secret);

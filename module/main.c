@@ -555,7 +555,7 @@ static void secmem_file_show_fdinfo(struct seq_file *seq, struct file *file)
 		secmem_file_show_secret(seq, grant);
 	else
 		seq_printf(seq, "secrets:\t%u\n",
-			   READ_ONCE(grant->vault->secret_count));
+			   secmem_vault_secrets(grant->vault));
 }
 
 const struct file_operations secmem_file_ops = {

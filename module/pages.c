@@ -447,8 +447,11 @@ static void secmem_blocks_free(struct list_head *blocks)
 static unsigned int secmem_supply_order(struct secmem_supply *supply,
 					unsigned int want)
 {
-	u32 total = READ_ONCE(supply->total);
+	u32 total;
 
+	spin_lock(&supply->lock);
+	total = supply->total;
+	spin_unlock(&supply->lock);
 	return min_t(unsigned int, SECMEM_BLOCK_ORDER,
 		     max_t(unsigned int, order_base_2(want),
 			   total ? ilog2(total) : 0));

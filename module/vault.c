@@ -181,7 +181,9 @@ static int secmem_vault_append(struct secmem_vault *vault,
 	}
 	/* So does this. */
 	smp_store_release(&slots[slot], secret);
-	vault->pgoff_next += (1U << secret->order) + 1;
+	/* secmem_vault_reuse() has a look without the lock. */
+	WRITE_ONCE(vault->pgoff_next,
+		   vault->pgoff_next + (1U << secret->order) + 1);
 	/* Pairs with the acquire in secmem_vault_find_page(). */
 	smp_store_release(&vault->slot_count, vault->slot_count + 1);
 	return 0;
@@ -297,6 +299,23 @@ struct secmem_secret *secmem_vault_reserve(struct secmem_vault *vault,
 	if (IS_ERR(secret))
 		secmem_vault_count_down(vault);
 	return secret;
+}
+
+/**
+ * secmem_vault_secrets - how many places serve, or are about to
+ * @vault: the vault
+ *
+ * Context: Any.
+ * Return: their number, at some moment.
+ */
+u32 secmem_vault_secrets(struct secmem_vault *vault)
+{
+	u32 count;
+
+	spin_lock(&vault->slots_lock);
+	count = vault->secret_count;
+	spin_unlock(&vault->slots_lock);
+	return count;
 }
 
 static void secmem_vault_rest(struct secmem_secret *secret)

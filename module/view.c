@@ -247,7 +247,8 @@ int secmem_view_mmap(struct file *file, struct vm_area_struct *vma)
 	vma->vm_private_data = grant;
 	vma->vm_ops = &secmem_view_ops;
 	WRITE_ONCE(grant->view_start, vma->vm_start);
-	if (!grant->secret && vma_pages(vma) > grant->vault->view_pages)
+	if (!grant->secret &&
+	    vma_pages(vma) > READ_ONCE(grant->vault->view_pages))
 		WRITE_ONCE(grant->vault->view_pages, vma_pages(vma));
 	return 0;
 }
