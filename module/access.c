@@ -90,13 +90,13 @@ static struct secmem_holder *secmem_holder_get(struct secmem_grant *grant,
 	lockdep_assert_held(&secret->lock);
 	if (likely(holder))
 		return holder;
-	record = kzalloc(sizeof(*record), GFP_KERNEL_ACCOUNT);
+	record = kzalloc(sizeof(*record), SECMEM_GFP);
 	if (!record)
 		return NULL;
 	record->grant = grant;
 	record->secret = secret;
 	if (xa_is_err(xa_store(&grant->records, secret->slot, record,
-			       GFP_KERNEL))) {
+			       SECMEM_GFP))) {
 		kfree(record);
 		return NULL;
 	}

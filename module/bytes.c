@@ -92,7 +92,7 @@ int secmem_bytes_create(struct secmem_bytes *bytes, struct secmem_vault *vault,
 		return -EINTR;
 	if (bytes->count > 1) {
 		bytes->many = kcalloc(bytes->count, sizeof(*bytes->many),
-				      GFP_KERNEL_ACCOUNT);
+				      SECMEM_GFP);
 		if (!bytes->many)
 			return -ENOMEM;
 	}

@@ -20,7 +20,7 @@ static int secmem_bounce_get(struct secmem_bounce *bounce, u32 length)
 	bounce->length = length;
 	bounce->at = length <= sizeof(bounce->small) ?
 			     bounce->small :
-			     kvmalloc(length, GFP_KERNEL_ACCOUNT);
+			     kvmalloc(length, SECMEM_GFP);
 	return bounce->at ? 0 : -ENOMEM;
 }
 

@@ -91,7 +91,7 @@ struct secmem_grant *secmem_grant_create(struct secmem_vault *vault,
 					 u32 generation, u32 rights)
 {
 	struct secmem_grant *grant = kzalloc(sizeof(*grant),
-					     GFP_KERNEL_ACCOUNT);
+					     SECMEM_GFP);
 
 	if (!grant)
 		return NULL;
@@ -244,7 +244,7 @@ static void secmem_mm_release(struct mmu_notifier *notifier,
 
 static struct mmu_notifier *secmem_mm_alloc(struct mm_struct *mm)
 {
-	struct secmem_mm *bound = kzalloc(sizeof(*bound), GFP_KERNEL_ACCOUNT);
+	struct secmem_mm *bound = kzalloc(sizeof(*bound), SECMEM_GFP);
 
 	if (!bound)
 		return ERR_PTR(-ENOMEM);

@@ -89,6 +89,9 @@ enum secmem_event {
 /* A verdict of the lifecycle beside 0 and -errno. */
 #define SECMEM_MUST_WAIT	1
 
+/* For what a call needs: at a limit it says ENOMEM, and nobody is killed. */
+#define SECMEM_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
 /*
  * One grant's accesses to one secret. The word packs what the lockless path
  * needs: the generation (high half), a frozen bit (the secret takes no new

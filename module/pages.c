@@ -183,7 +183,7 @@ static struct secmem_user *secmem_user_get(void)
 	spin_unlock(&secmem_users_lock);
 	if (user)
 		return user;
-	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+	fresh = kzalloc(sizeof(*fresh), SECMEM_GFP);
 	if (!fresh)
 		return NULL;
 	spin_lock_init(&fresh->lock);
@@ -379,7 +379,7 @@ static struct secmem_block *secmem_block_create(struct secmem_supply *supply,
 	if (ret)
 		return ERR_PTR(ret);
 	block = kzalloc(struct_size(block, used, BITS_TO_LONGS(1U << order)),
-			GFP_KERNEL_ACCOUNT);
+			SECMEM_GFP);
 	ret = -ENOMEM;
 	if (!block)
 		goto uncharge;
@@ -563,7 +563,7 @@ void secmem_pages_put(struct page **pages, unsigned int count)
 static struct secmem_supply *secmem_supply_create(u64 owner)
 {
 	struct secmem_supply *supply = kzalloc(sizeof(*supply),
-					       GFP_KERNEL_ACCOUNT);
+					       SECMEM_GFP);
 
 	if (!supply)
 		return NULL;

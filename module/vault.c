@@ -58,7 +58,7 @@ void secmem_vault_teardown(void)
 struct secmem_vault *secmem_vault_create(void)
 {
 	struct secmem_vault *vault = kzalloc(sizeof(*vault),
-					     GFP_KERNEL_ACCOUNT);
+					     SECMEM_GFP);
 	unsigned int i;
 
 	if (!vault)
@@ -74,7 +74,7 @@ struct secmem_vault *secmem_vault_create(void)
 	get_random_bytes(&vault->canary_key, sizeof(vault->canary_key));
 	secmem_vault_own(vault);
 	vault->number = atomic_long_inc_return(&secmem_vault_numbers);
-	if (xa_insert(&secmem_vaults, vault->number, vault, GFP_KERNEL)) {
+	if (xa_insert(&secmem_vaults, vault->number, vault, SECMEM_GFP)) {
 		put_pid(vault->owner);
 		kfree_sensitive(vault);
 		return NULL;
@@ -173,7 +173,7 @@ static int secmem_vault_append(struct secmem_vault *vault,
 		return -EMFILE;
 	if (!slots) {
 		slots = kvcalloc(SECMEM_CHUNK_SLOTS << chunk, sizeof(*slots),
-				 GFP_KERNEL_ACCOUNT);
+				 SECMEM_GFP);
 		if (!slots)
 			return -ENOMEM;
 		/* Pairs with the dependent read in secmem_vault_slot(). */
@@ -195,7 +195,7 @@ static struct secmem_secret *secmem_vault_grow(struct secmem_vault *vault,
 	struct secmem_secret *secret;
 	int ret;
 
-	secret = kmem_cache_zalloc(secmem_secret_cache, GFP_KERNEL);
+	secret = kmem_cache_zalloc(secmem_secret_cache, SECMEM_GFP);
 	if (!secret)
 		return ERR_PTR(-ENOMEM);
 

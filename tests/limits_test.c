@@ -653,6 +653,38 @@ struct cgroup_member {
 	bool closes; /* three of each four secrets, once it has all */
 };
 
+/*
+ * What is there is filled to the last page each time, and a call that needs
+ * some more memory there is the one that fails.
+ */
+static int cgroup_is_brimful(void *arg)
+{
+	struct sm_vault v;
+	long used;
+	int i, n;
+
+	(void)arg;
+	MUST(!text_write(CGROUP "/cgroup.procs", "0"));
+	for (i = 0; i < 100; i++) {
+		MUST(!sm_vault_open(&v));
+		used = cgroup_current();
+		MUST(used >= 0);
+		MUST(!number_write(CGROUP "/memory.max",
+				   used + MIB + i * SM_PAGE));
+		n = fill(v.fd, MIB / 4, NULL, 16, -ENOMEM);
+		MUST(n >= 1 && n <= 6);
+		sm_vault_close(&v);
+		MUST(!number_write(CGROUP "/memory.max", 1024 * MIB));
+	}
+	return 0;
+}
+
+TEST_F_TIMEOUT(cgroup, create_at_the_edge_of_a_memory_cgroup_kills_nobody, 120)
+{
+	if (self->made)
+		AS_ROOT(cgroup_is_brimful, NULL);
+}
+
 /* A worker of a service that lives longer: all that it made is closed. */
 static int cgroup_passer(void *arg)
 {
