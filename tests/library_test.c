@@ -304,6 +304,38 @@ TEST(from_file_at_its_offset_and_in_part)
 	EXPECT_EQ(30, lseek(fd, 0, SEEK_CUR));
 }
 
+/* Without CLOSE, what it comes through on the way would stay. */
+TEST(from_file_needs_all_its_rights_before_it_reads)
+{
+	static const uint32_t needed[] = { SECMEM_RIGHT_MAP, SECMEM_RIGHT_WRITE,
+					   SECMEM_RIGHT_CLOSE };
+	struct secmem_options options = { .size = sizeof(options) };
+	secmem_secret_t secret;
+	uint64_t before;
+	unsigned int i;
+	int fd, ends[2], left = 0;
+
+	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
+	ASSERT_EQ(7, write(ends[1], "secret", 7));
+	close(ends[1]);
+	for (i = 0; i < sizeof(needed) / sizeof(*needed); i++) {
+		fd = secmem_grant_export(SECMEM_GRANT_DEFAULT,
+					 SECMEM_RIGHT_ALL & ~needed[i]);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, secmem_grant_adopt(fd, &options.grant));
+		before = info_now().secrets;
+		EXPECT_EQ(-EACCES,
+			  secmem_create_from_fd(&secret, ends[0], 0, &options));
+		EXPECT_EQ(before, info_now().secrets);
+		ASSERT_EQ(0, ioctl(ends[0], FIONREAD, &left));
+		EXPECT_EQ(7, left);
+		EXPECT_EQ(0, secmem_grant_close(options.grant));
+	}
+	EXPECT_EQ(0, secmem_create_from_fd(&secret, ends[0], 0, NULL));
+	EXPECT_EQ(0, secmem_close(secret, 0));
+	close(ends[0]);
+}
+
 TEST(from_file_refusals)
 {
 	secmem_secret_t secret;
@@ -1314,6 +1346,36 @@ TEST(so_does_a_child_of_clone)
 	EXPECT_EQ(1, readers_of(family.secret));
 }
 
+static secmem_secret_t early_secret;
+static int early_error;
+
+static void early_child(void)
+{
+	early_error = secmem_create_zero(&early_secret, 8, NULL);
+}
+
+static int early_child_reads(void *argument)
+{
+	unsigned char bytes[8];
+	int failure = 0;
+
+	(void)argument;
+	CHILD_EXPECT(!early_error);
+	CHILD_EXPECT(!secmem_read(early_secret, bytes, sizeof(bytes), 0, 0));
+	CHILD_EXPECT(is_zero(bytes, sizeof(bytes)));
+	return 0;
+}
+
+/* One that was registered before the library's comes before it in a child. */
+TEST(child_may_use_the_library_in_a_fork_handler)
+{
+	secmem_secret_t secret;
+
+	ASSERT_EQ(0, pthread_atfork(NULL, NULL, early_child));
+	ASSERT_EQ(0, create_text(&secret));
+	EXPECT_EQ(0, in_child(early_child_reads, NULL));
+}
+
 static int grandchild_of(void *argument)
 {
 	int *fd = argument, saved = *fd;
@@ -1695,6 +1757,38 @@ TEST(adopt_a_whole_vault)
 	EXPECT_EQ(0, in_child(use_whole_vault, &pass));
 }
 
+static long address_space(void)
+{
+	long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f && fscanf(f, "%ld", &pages) != 1)
+		pages = 0;
+	if (f)
+		fclose(f);
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+TEST(view_of_one_secret_is_as_small_as_it_can_be)
+{
+	enum { GRANTS = 20 };
+	secmem_secret_t secret, adopted;
+	long before;
+	int i, fd;
+
+	ASSERT_EQ(0, secmem_create_zero(&secret, SECMEM_LENGTH_MAX, NULL));
+	before = address_space();
+	for (i = 0; i < GRANTS; i++) {
+		fd = secmem_export(secret,
+				   SECMEM_RIGHT_READ | SECMEM_RIGHT_MAP);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, secmem_adopt(fd, &adopted));
+		EXPECT_EQ(0,
+			  secmem_with_bytes(adopted, 0, nothing, NULL, NULL));
+	}
+	EXPECT_GE(GRANTS * 2L * SECMEM_LENGTH_MAX, address_space() - before);
+}
+
 static int receive_and_try(void *argument)
 {
 	struct pass *pass = argument;
@@ -1733,6 +1827,64 @@ TEST(send_and_receive)
 	close(ends[1]);
 	EXPECT_EQ(-ENODATA, secmem_fd_receive(ends[0]));
 	EXPECT_EQ(-EPIPE, secmem_fd_send(ends[0], 0));
+}
+
+/* As many descriptors as fit into one message. */
+static int send_several(int socket, const int *fds, unsigned int count,
+			size_t bytes)
+{
+	char space[CMSG_SPACE(4 * sizeof(int))] = "", text[2] = "";
+	struct iovec part = { text, bytes };
+	struct msghdr m = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = space,
+		.msg_controllen = CMSG_SPACE(count * sizeof(int)),
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(count * sizeof(int));
+	memcpy(CMSG_DATA(c), fds, count * sizeof(int));
+	return sendmsg(socket, &m, 0) < 0 ? -errno : 0;
+}
+
+static int open_fds(void)
+{
+	int fd, count = 0;
+
+	for (fd = 0; fd < 256; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+TEST(receive_leaves_no_descriptor_that_nobody_asked_for)
+{
+	int ends[2], fds[3] = { 0, 1, 2 }, before, fd;
+	unsigned int count;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends));
+	before = open_fds();
+	for (count = 2; count <= 3; count++) {
+		ASSERT_EQ(0, send_several(ends[1], fds, count, 1));
+		EXPECT_EQ(-ENOMSG, secmem_fd_receive(ends[0]));
+		EXPECT_EQ(before, open_fds());
+	}
+	ASSERT_EQ(0, send_several(ends[1], fds, 1, 0));
+	EXPECT_EQ(-ENODATA, secmem_fd_receive(ends[0]));
+	EXPECT_EQ(before, open_fds());
+	ASSERT_EQ(0, send_several(ends[1], fds, 1, 2));
+	EXPECT_EQ(-ENOMSG, secmem_fd_receive(ends[0]));
+	EXPECT_EQ(before, open_fds());
+	/* The control. */
+	ASSERT_EQ(0, send_several(ends[1], fds, 1, 1));
+	fd = secmem_fd_receive(ends[0]);
+	EXPECT_LE(0, fd);
+	EXPECT_EQ(before + 1, open_fds());
+	close(fd);
+	close(ends[0]);
+	close(ends[1]);
 }
 
 TEST(descriptors_from_the_environment)
@@ -2056,6 +2208,11 @@ TEST(secmemctl_run)
 	EXPECT_STREQ("correct", output);
 	EXPECT_EQ(0, run("exec 5<&0 </dev/null; secmemctl run -f 5 "
 			 "secmemctl cat",
+			 text, output, sizeof(output)));
+	EXPECT_STREQ(text, output);
+	/* Nor where it would be read from by accident. */
+	EXPECT_EQ(0, run("exec 5<&0 <&- 2>&-; secmemctl run -f 5 sh -c "
+			 "'test $SECMEM_FD -gt 2 && secmemctl cat'",
 			 text, output, sizeof(output)));
 	EXPECT_STREQ(text, output);
 	EXPECT_EQ(0, run("secmemctl run -l web -r read,compare secmemctl stat",

@@ -5,9 +5,12 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 #include "internal.h"
+
+_Static_assert(sizeof(off_t) == 8, "a handle fits into an offset");
 
 /* What this thread holds by callbacks: one for each frame on its stack. */
 struct hold {
@@ -64,32 +67,50 @@ static struct length *length_of(uint64_t handle)
 	return &lengths[handle % (sizeof(lengths) / sizeof(lengths[0]))];
 }
 
-/* A signal handler may come in between, and use the library. */
+/*
+ * A signal handler may come in between, and use the library: it leaves alone
+ * what is being looked at.
+ */
+static __thread volatile sig_atomic_t lengths_busy;
+
 static void length_remember(const struct secmem__use *use, uint64_t handle,
 			    size_t length)
 {
-	struct length *known = length_of(handle);
+	if (lengths_busy)
+		return;
+	lengths_busy = 1;
+	atomic_signal_fence(memory_order_seq_cst);
+	*length_of(handle) = (struct length){ use->id, handle, length };
+	atomic_signal_fence(memory_order_seq_cst);
+	lengths_busy = 0;
+}
 
-	known->grant = 0;
+/* 0: not known. */
+static size_t length_recall(const struct secmem__use *use, uint64_t handle)
+{
+	struct length known;
+
+	if (lengths_busy)
+		return 0;
+	lengths_busy = 1;
 	atomic_signal_fence(memory_order_seq_cst);
-	known->handle = handle;
-	known->length = length;
+	known = *length_of(handle);
 	atomic_signal_fence(memory_order_seq_cst);
-	known->grant = use->id;
+	lengths_busy = 0;
+	return known.grant == use->id && known.handle == handle ? known.length :
+								  0;
 }
 
 /* 1 where the ioctl must tell: what it waits for, the length, or all. */
 static int acquire_by_value(const struct secmem__use *use, uint64_t handle,
 			    uint8_t *view, uint8_t **data, size_t *length)
 {
-	const struct length *known = length_of(handle);
-	size_t had = known->length;
-	off64_t at;
+	size_t had = length_recall(use, handle);
+	off_t at;
 
-	atomic_signal_fence(memory_order_seq_cst);
-	if (known->handle != handle || known->grant != use->id)
+	if (!had)
 		return 1;
-	at = lseek64(use->grant->fd, handle, SEEK_DATA);
+	at = lseek(use->grant->fd, handle, SEEK_DATA);
 	if (at <= 0)
 		return at && errno != EAGAIN && errno != ESPIPE ? -errno : 1;
 	if (!atomic_load_explicit(&by_value, memory_order_relaxed))
@@ -138,7 +159,7 @@ static int release(const struct secmem__use *use, secmem_secret_t secret)
 	struct secmem_op op = { .size = sizeof(op), .handle = secret.handle };
 
 	if (atomic_load_explicit(&by_value, memory_order_relaxed))
-		return lseek64(use->grant->fd, secret.handle, SEEK_HOLE) ?
+		return lseek(use->grant->fd, secret.handle, SEEK_HOLE) ?
 			       -errno :
 			       0;
 	return secmem__ioctl(use->grant->fd, SECMEM_IOC_RELEASE, &op);

@@ -99,6 +99,39 @@ int secmem_fd_send(int socket, int fd)
 	return sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
+/*
+ * The one descriptor that came along, or -ENOMSG. A control buffer for one has
+ * room for a second, and the kernel installs what fits: of others none stays
+ * behind.
+ */
+static int fd_only(struct msghdr *message)
+{
+	int fd = -ENOMSG, count = 0, one;
+	struct cmsghdr *header;
+	size_t at;
+
+	for (header = CMSG_FIRSTHDR(message); header;
+	     header = CMSG_NXTHDR(message, header)) {
+		if (header->cmsg_level != SOL_SOCKET ||
+		    header->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (at = CMSG_LEN(0); at + sizeof(one) <= header->cmsg_len;
+		     at += sizeof(one)) {
+			memcpy(&one, (char *)header + at, sizeof(one));
+			if (count++)
+				close(one);
+			else
+				fd = one;
+		}
+	}
+	if (count &&
+	    (count > 1 || (message->msg_flags & (MSG_CTRUNC | MSG_TRUNC)))) {
+		close(fd);
+		fd = -ENOMSG;
+	}
+	return fd;
+}
+
 int secmem_fd_receive(int socket)
 {
 	char byte;
@@ -110,20 +143,16 @@ int secmem_fd_receive(int socket)
 		.msg_control = &control,
 		.msg_controllen = sizeof(control),
 	};
-	struct cmsghdr *header;
 	ssize_t got;
 	int fd;
 
 	got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
 	if (got < 0)
 		return -errno;
-	if (!got)
-		return -ENODATA;
-	header = CMSG_FIRSTHDR(&message);
-	if (!header || header->cmsg_level != SOL_SOCKET ||
-	    header->cmsg_type != SCM_RIGHTS ||
-	    header->cmsg_len != CMSG_LEN(sizeof(fd)))
-		return -ENOMSG;
-	memcpy(&fd, CMSG_DATA(header), sizeof(fd));
-	return fd;
+	fd = fd_only(&message);
+	if (got)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -ENODATA;
 }

@@ -89,12 +89,18 @@ static void fork_prepare(void)
 		descriptors_forget();
 }
 
-/* At this moment the child's descriptors are still the parent's. */
+/*
+ * At this moment the child's descriptors are still the parent's, unless another
+ * handler came first and used the library: then the list is the child's own.
+ */
 static void fork_child(void)
 {
+	struct piece *first = atomic_load(&pieces[0]);
 	unsigned int slot;
 	int fd;
 
+	if (!first || atomic_load(&first->epoch))
+		return;
 	for (slot = 0; slot < SLOT_MASK; slot++) {
 		if (slot % PIECE_GRANTS == 0 &&
 		    !atomic_load(&pieces[slot / PIECE_GRANTS]))
@@ -276,6 +282,7 @@ static int fd_insert(int fd, uint32_t rights, uint64_t handle, uint64_t *id)
 	struct secmem__grant *grant;
 	struct piece *first, *piece;
 	unsigned int i, slot;
+	uint32_t users;
 	int error;
 
 	error = table_lock(&first);
@@ -286,7 +293,8 @@ static int fd_insert(int fd, uint32_t rights, uint64_t handle, uint64_t *id)
 		if (!piece)
 			break;
 		grant = &piece->grants[i % PIECE_GRANTS];
-		if (atomic_load(&grant->users) && grant->fd == fd)
+		users = atomic_load(&grant->users);
+		if (users && users != USERS_ENDING && grant->fd == fd)
 			error = -EBUSY;
 	}
 	if (!error)
@@ -380,15 +388,19 @@ void secmem__grant_put(struct secmem__use *use)
 
 /*
  * As large as it can be had: it costs address space only. Smaller where that
- * is scarce (32 bit, RLIMIT_AS) or counted (mlockall under RLIMIT_MEMLOCK).
+ * is scarce (32 bit, RLIMIT_AS) or counted (mlockall under RLIMIT_MEMLOCK). Of
+ * one secret it is what the largest needs, with a guard page on each side; of a
+ * whole vault so much that all that fit into the table are there at once.
  */
 static int view_map(struct secmem__grant *grant, uint8_t **view)
 {
-	size_t length = sizeof(void *) == 8 ? (size_t)1 << 36 : 1U << 28;
+	size_t length = sizeof(void *) == 8 ? (size_t)1 << 34 : 1U << 28;
 	size_t least = sysconf(_SC_PAGESIZE);
 	int prot = PROT_READ;
 	void *mapped;
 
+	if (grant->handle)
+		length = SECMEM_LENGTH_MAX + 2 * least;
 	if (grant->rights & SECMEM_RIGHT_WRITE)
 		prot |= PROT_WRITE;
 	for (;;) {
@@ -456,7 +468,7 @@ static int fd_adopt(int fd, int single, uint64_t *id, uint64_t *handle)
 	/* STAT counts as use: the file is this process's, or known not to be. */
 	stat.handle = info.handle;
 	error = secmem__ioctl(fd, SECMEM_IOC_STAT, &stat);
-	if (error && (info.handle || error == -EACCES))
+	if (error && (info.handle || error != -ENOENT))
 		return error;
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
 		return -errno;

@@ -126,7 +126,9 @@ int secmem_create_random(secmem_secret_t *secret, size_t length,
  * here leaves no secret. After a failure, what was read from a pipe is gone.
  * Errors: those of read(2); -ENODATA, also for an empty file; -EFBIG, more
  * than SECMEM_LENGTH_MAX; -EINTR, a signal before the first byte; -EFAULT, an
- * O_DIRECT file. Needs MAP, WRITE and CLOSE beside CREATE.
+ * O_DIRECT file; -EKEYREVOKED, ended meanwhile by the administrator or a
+ * suspend (as for any bytes of an access, that may be SIGBUS instead). Needs
+ * MAP, WRITE and CLOSE beside CREATE (-EACCES, and nothing was read).
  */
 int secmem_create_from_fd(secmem_secret_t *secret, int fd, size_t length,
 			  const struct secmem_options *options)

@@ -380,7 +380,7 @@ static int run_export(const struct run *run, int *fd)
 	};
 	secmem_secret_t secret;
 	struct secmem_info info;
-	int error;
+	int error, exported;
 
 	error = secmem_grant_info(SECMEM_GRANT_DEFAULT, &info, sizeof(info));
 	if (error)
@@ -388,11 +388,14 @@ static int run_export(const struct run *run, int *fd)
 	error = secmem_create_from_fd(&secret, run->fd, run->length, &options);
 	if (error)
 		return fail("reading the secret", error);
-	*fd = secmem_export(secret, run->rights);
+	exported = secmem_export(secret, run->rights);
+	if (exported < 0)
+		return fail("exporting the secret", exported);
+	/* Not a standard one, which the command would read it from; inherited. */
+	*fd = fcntl(exported, F_DUPFD, STDERR_FILENO + 1);
 	if (*fd < 0)
-		return fail("exporting the secret", *fd);
-	if (fcntl(*fd, F_SETFD, 0) < 0)
 		return fail("exporting the secret", -errno);
+	close(exported);
 	return EXIT_SUCCESS;
 }
 
@@ -414,15 +417,9 @@ static int run_run(int argc, char **argv)
 		return status;
 
 	/* What the secret came from is nothing for the command. */
-	if (run.fd == STDIN_FILENO) {
-		null = open("/dev/null", O_RDONLY);
-		if (null < 0 || dup2(null, STDIN_FILENO) < 0)
-			return fail("/dev/null", -errno);
-		if (null != STDIN_FILENO)
-			close(null);
-	} else {
-		close(run.fd);
-	}
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0 || dup2(null, run.fd) < 0)
+		return fail("/dev/null", -errno);
 	snprintf(text, sizeof(text), "%d", fd);
 	if (setenv("SECMEM_FD", text, 1))
 		return fail("SECMEM_FD", -errno);

@@ -63,12 +63,32 @@ static void destroy(secmem_secret_t *secret)
 	*secret = SECMEM_SECRET_NONE;
 }
 
+/* What else is needed than the right to create. */
+static int rights_check(const struct secmem_options *options, uint32_t rights)
+{
+	struct secmem__use use;
+	int error;
+
+	if (!options || options->size < sizeof(*options))
+		return 0;
+	error = secmem__grant_get(options->grant.id, &use);
+	if (error)
+		return error;
+	if (rights & ~use.grant->rights)
+		error = -EACCES;
+	secmem__grant_put(&use);
+	return error;
+}
+
 int secmem_create(secmem_secret_t *secret, void *data, size_t length,
 		  const struct secmem_options *options)
 {
 	int error;
 
-	error = create(secret, length, 0, options);
+	*secret = SECMEM_SECRET_NONE;
+	error = rights_check(options, SECMEM_RIGHT_WRITE);
+	if (!error)
+		error = create(secret, length, 0, options);
 	if (!error) {
 		error = secmem_write(*secret, data, length, 0, SECMEM_FOREVER);
 		if (error)
@@ -143,6 +163,9 @@ static int intake_read(struct intake *intake, int fd)
 			if (poll(&readable, 1, -1) >= 0)
 				continue;
 		}
+		/* The view is shut by a REVOKE, or by a suspend, alone. */
+		if (errno == EFAULT && secmem_is_closed(intake->secret) == 1)
+			return -EKEYREVOKED;
 		if (errno != EINTR || !intake->used)
 			return -errno;
 	}
@@ -181,7 +204,10 @@ static int intake_more(int fd, const struct secmem_options *options)
 	if (error)
 		return error;
 	pthread_cleanup_push(intake_end, &more);
-	error = intake_read(&more, fd);
+	/* The first byte came long ago. */
+	do
+		error = intake_read(&more, fd);
+	while (error == -EINTR);
 	if (!error && more.used)
 		error = -EFBIG;
 	pthread_cleanup_pop(1);
@@ -255,10 +281,12 @@ int secmem_create_from_fd(secmem_secret_t *secret, int fd, size_t length,
 {
 	struct intake intake;
 	size_t expected = length;
-	int error = 0;
+	int error;
 
 	*secret = SECMEM_SECRET_NONE;
-	if (!length)
+	error = rights_check(options, SECMEM_RIGHT_MAP | SECMEM_RIGHT_WRITE |
+					      SECMEM_RIGHT_CLOSE);
+	if (!error && !length)
 		error = length_left(fd, &expected);
 	if (error)
 		return error;
