@@ -16,9 +16,9 @@
  *				mmu_gather flush the whole mm
  *	      secret->lock	everything about what a place serves
  *		vault->slots_lock
- *		secmem_blocks_lock	(leaf)
  *		  supply->lock		(leaf)
  *		  secmem_users_lock	(leaf)
+ *		secmem_blocks_lock	(leaf)
  *		user->lock		(leaf)
  *		secmem_linger_lock	(leaf)
  *		mapping->i_mmap_rwsem, page-table lock	(in core mm)

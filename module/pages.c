@@ -755,12 +755,7 @@ void secmem_pages_end(struct secmem_vault *vault)
 
 	list_for_each_entry_safe(supply, next, &vault->supplies, by_vault) {
 		WARN_ON_ONCE(supply->used);
-		/* A reclaimer may be at its spare. */
-		spin_lock(&supply->lock);
-		list_splice_init(&supply->idle, &surplus);
-		supply->spare = NULL;
-		supply->total = 0;
-		spin_unlock(&supply->lock);
+		secmem_supply_leave(supply, &surplus);
 		secmem_blocks_free(&surplus);
 		INIT_LIST_HEAD(&surplus);
 		kref_put(&supply->ref, secmem_supply_free);

@@ -150,6 +150,7 @@ static int intake_read(struct intake *intake, int fd)
 	uint8_t *data = intake->access.data;
 	size_t length = intake->access.length;
 	ssize_t got;
+	int error;
 
 	while (intake->used < length) {
 		got = read(fd, data + intake->used, length - intake->used);
@@ -163,11 +164,12 @@ static int intake_read(struct intake *intake, int fd)
 			if (poll(&readable, 1, -1) >= 0)
 				continue;
 		}
+		error = -errno;
 		/* The view is shut by a REVOKE, or by a suspend, alone. */
-		if (errno == EFAULT && secmem_is_closed(intake->secret) == 1)
+		if (error == -EFAULT && secmem_is_closed(intake->secret) == 1)
 			return -EKEYREVOKED;
-		if (errno != EINTR || !intake->used)
-			return -errno;
+		if (error != -EINTR || !intake->used)
+			return error;
 	}
 	return 0;
 }
