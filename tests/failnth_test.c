@@ -505,69 +505,86 @@ FIXTURE_TEARDOWN(nth)
 		close(self->observer);
 }
 
+static void nth_case_run(struct __test_metadata *_metadata,
+			 FIXTURE_DATA(nth) *self, const struct nth_case *c,
+			 unsigned int *reached, unsigned int *failed)
+{
+	struct counts start, before;
+	bool injected = true;
+	struct place p;
+	unsigned int n;
+	int err;
+
+	for (n = 1; injected && n < NTH_MAX; n++) {
+		start = count(self->observer);
+		place_init(&p, self->observer, self->buffer);
+		ASSERT_EQ(0, c->prepare(&p))
+		{
+			TH_LOG("%s: not prepared", c->name);
+		}
+		before = count(self->observer);
+
+		nth_arm(n);
+		err = c->call(&p);
+		injected = nth_disarm();
+
+		if (err) {
+			(*failed)++;
+			EXPECT_EQ(-ENOMEM, err)
+			{
+				TH_LOG("%s, n = %u", c->name, n);
+			}
+			EXPECT_TRUE(injected && !c->survives)
+			{
+				TH_LOG("%s, n = %u", c->name, n);
+			}
+			EXPECT_TRUE(same(before, count(self->observer)))
+			{
+				TH_LOG("%s, n = %u: counts", c->name, n);
+			}
+			EXPECT_EQ(0, c->call(&p))
+			{
+				TH_LOG("%s again, n = %u", c->name, n);
+			}
+		}
+		place_end(&p);
+		EXPECT_TRUE(same(start, count(self->observer)))
+		{
+			TH_LOG("%s, n = %u: left behind", c->name, n);
+		}
+	}
+	EXPECT_GT(NTH_MAX, n);
+	if (*reached < n - 2)
+		*reached = n - 2;
+}
+
+/*
+ * The kernel's own records of allocations are allocations too, and not the same
+ * number each time, so that one pass may step over one of ours.
+ */
+#define NTH_PASSES 4
+
 TEST_F_TIMEOUT(nth, calls, SM_LOOP_TIMEOUT)
 {
 	const struct nth_case *c;
-	struct counts start, before;
-	unsigned int n, failed;
-	struct place p;
-	bool injected;
+	unsigned int reached, failed;
 	size_t i;
-	int err;
+	int pass;
 
 	SKIP_UNLESS_SUPPORTED;
 	for (i = 0; i < sizeof(nth_cases) / sizeof(*nth_cases); i++) {
 		c = &nth_cases[i];
+		reached = 0;
 		failed = 0;
-		injected = true;
-		for (n = 1; injected && n < NTH_MAX; n++) {
-			start = count(self->observer);
-			place_init(&p, self->observer, self->buffer);
-			ASSERT_EQ(0, c->prepare(&p))
-			{
-				TH_LOG("%s: not prepared", c->name);
-			}
-			before = count(self->observer);
-
-			nth_arm(n);
-			err = c->call(&p);
-			injected = nth_disarm();
-
-			if (err) {
-				failed++;
-				EXPECT_EQ(-ENOMEM, err)
-				{
-					TH_LOG("%s, n = %u", c->name, n);
-				}
-				EXPECT_TRUE(injected && !c->survives)
-				{
-					TH_LOG("%s, n = %u", c->name, n);
-				}
-				EXPECT_TRUE(same(before, count(self->observer)))
-				{
-					TH_LOG("%s, n = %u: counts", c->name,
-					       n);
-				}
-				EXPECT_EQ(0, c->call(&p))
-				{
-					TH_LOG("%s again, n = %u", c->name, n);
-				}
-			}
-			place_end(&p);
-			EXPECT_TRUE(same(start, count(self->observer)))
-			{
-				TH_LOG("%s, n = %u: left behind", c->name, n);
-			}
-		}
-		EXPECT_GT(NTH_MAX, n);
+		for (pass = 0; pass < NTH_PASSES; pass++)
+			nth_case_run(_metadata, self, c, &reached, &failed);
 		if (c->allocates && !c->survives)
 			EXPECT_LT(0, failed)
 			{
 				TH_LOG("%s never failed", c->name);
 			}
-		TH_LOG("%s: passed with allocation %u of it not reached, "
-		       "failed %u times",
-		       c->name, n - 1, failed);
+		TH_LOG("%s: up to %u allocations, failed %u times", c->name,
+		       reached, failed);
 	}
 }
 
@@ -695,6 +712,21 @@ static int module_unload(void)
 	return syscall(SYS_delete_module, "secmem", O_NONBLOCK) ? -errno : 0;
 }
 
+/* Caches that bear the module's name; where they can be seen at all. */
+static int module_caches(void)
+{
+	FILE *file = fopen("/proc/slabinfo", "re");
+	char line[512];
+	int caches = 0;
+
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file))
+		caches += !strncmp(line, "secmem_", 7);
+	fclose(file);
+	return caches;
+}
+
 static int module_load(int fd)
 {
 	return syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
@@ -735,7 +767,9 @@ TEST_F_TIMEOUT(load, nth_load, LOAD_TIMEOUT)
 	if (fd < 0)
 		SKIP(return, "no " MODULE_FILE);
 	ASSERT_EQ(0, nth_open());
+	ASSERT_LT(0, module_caches());
 	ASSERT_EQ(0, module_unload());
+	ASSERT_EQ(0, module_caches());
 
 	for (n = 1 + sm_now() % step; injected && n < NTH_LOAD_MAX; n += step) {
 		nth_arm(n);
@@ -750,6 +784,7 @@ TEST_F_TIMEOUT(load, nth_load, LOAD_TIMEOUT)
 			EXPECT_TRUE(injected);
 			EXPECT_NE(0, access("/sys/module/secmem", F_OK));
 			EXPECT_NE(0, access(SECMEM_DEVICE, F_OK));
+			EXPECT_EQ(0, module_caches());
 			EXPECT_EQ(0, module_load(fd));
 		}
 		observer = sm_open();
