@@ -660,11 +660,13 @@ struct cgroup_member {
 static int cgroup_is_brimful(void *arg)
 {
 	struct sm_vault v;
-	long used;
+	long before, used;
 	int i, n;
 
 	(void)arg;
 	MUST(!text_write(CGROUP "/cgroup.procs", "0"));
+	before = cgroup_current();
+	MUST(before >= 0);
 	for (i = 0; i < 100; i++) {
 		MUST(!sm_vault_open(&v));
 		used = cgroup_current();
@@ -676,10 +678,12 @@ static int cgroup_is_brimful(void *arg)
 		sm_vault_close(&v);
 		MUST(!number_write(CGROUP "/memory.max", 1024 * MIB));
 	}
+	/* What a CREATE had when it failed is given back. */
+	MUST(cgroup_current() - before <= MIB);
 	return 0;
 }
 
-TEST_F_TIMEOUT(cgroup, create_at_the_edge_of_a_memory_cgroup_kills_nobody, 120)
+TEST_F_TIMEOUT(cgroup, failed_create_kills_nobody_and_keeps_nothing, 120)
 {
 	if (self->made)
 		AS_ROOT(cgroup_is_brimful, NULL);
