@@ -506,7 +506,7 @@ FIXTURE_TEARDOWN(nth)
 }
 
 static void nth_case_run(struct __test_metadata *_metadata,
-			 FIXTURE_DATA(nth) *self, const struct nth_case *c,
+			 FIXTURE_DATA(nth) * self, const struct nth_case *c,
 			 unsigned int *reached, unsigned int *failed)
 {
 	struct counts start, before;
