@@ -50,21 +50,16 @@ install-rules:
 	install -D -m 644 scripts/secmem.conf \
 		$(DESTDIR)/usr/lib/sysusers.d/secmem.conf
 
-# What DKMS needs of this tree, and no more.
-dkms_name := $(shell sed -n 's/^PACKAGE_NAME="\(.*\)"/\1/p' dkms.conf)
-dkms_version := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
-dkms_source := /usr/src/$(dkms_name)-$(dkms_version)
+# What DKMS needs of this tree, and no more, into DIR.
+install-source:
+	install -d $(DIR)
+	cp --parents Kbuild $$(find module uapi -name '*.[ch]') $(DIR)
 
-dkms-install: install-rules
-	rm -rf $(dkms_source)
-	install -d $(dkms_source)
-	cp -r Kbuild dkms.conf module uapi $(dkms_source)
-	dkms install --force $(dkms_name)/$(dkms_version)
+dkms-install:
+	@scripts/dkms install
 
 dkms-uninstall:
-	dkms remove $(dkms_name)/$(dkms_version) --all
-	rm -rf $(dkms_source) /lib/udev/rules.d/60-secmem.rules \
-		/usr/lib/sysusers.d/secmem.conf
+	@scripts/dkms uninstall
 
 install-userlib: userlib
 	$(MAKE) -C userlib install DESTDIR=$(DESTDIR) prefix=$(prefix)
@@ -115,6 +110,6 @@ clean:
 	if [ -d $(KDIR) ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) clean; fi
 
 .PHONY: help modules userlib install install-module install-rules \
-	install-userlib dkms-install dkms-uninstall setup \
+	install-source install-userlib dkms-install dkms-uninstall setup \
 	demo check check-long bench profile fuzz coverage matrix \
 	package-test style mutants clean

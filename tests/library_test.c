@@ -2285,7 +2285,7 @@ TEST(secmemctl_usage)
 	EXPECT_EQ(0, run("secmemctl run --help", "", output, sizeof(output)));
 	EXPECT_NE(NULL, strstr(output, "\nUsage:\n secmemctl run "));
 	EXPECT_EQ(0, run("secmemctl -V", "", output, sizeof(output)));
-	EXPECT_STREQ("secmemctl from secmem " LIBSECMEM_VERSION "\n", output);
+	EXPECT_STREQ("secmemctl (libsecmem " LIBSECMEM_VERSION ")\n", output);
 }
 
 TEST_HARNESS_MAIN

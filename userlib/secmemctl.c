@@ -105,7 +105,7 @@ static void usage(void);
 
 static void version(void)
 {
-	printf("secmemctl from secmem %s\n", secmem_version());
+	printf("secmemctl (libsecmem %s)\n", secmem_version());
 }
 
 int output_end(void)
