@@ -122,8 +122,8 @@ void secmem_access_forget(struct secmem_grant *grant)
 /*
  * A READ on top of a READ, or of what lingers, without a lock. The count cannot
  * be 0 otherwise nor the generation another after: the secret lives while a
- * holder stands. The exchange is fully ordered and pairs with the one that set
- * the first count, after its page-table entries stood.
+ * holder stands. The exchange is fully ordered and pairs with the release in
+ * secmem_holder_begin(), after its page-table entries stood.
  */
 static bool secmem_holder_nest(struct secmem_holder *holder, u32 generation)
 {

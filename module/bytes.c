@@ -264,6 +264,7 @@ static void secmem_canary_make(struct secmem_canary *canary,
 	for (i = 0; i < ARRAY_SIZE(words); i++)
 		words[i] = siphash_2u64(handle, i, key);
 	memcpy(canary, words, sizeof(*canary));
+	memzero_explicit(words, sizeof(words));
 }
 
 /* A part of the canary, and where it stands in its page. */

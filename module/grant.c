@@ -10,6 +10,7 @@
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "internal.h"
 
@@ -242,6 +243,9 @@ static void secmem_mm_release(struct mmu_notifier *notifier,
 	}
 }
 
+/* Objects that a callback of ours frees, some time after the last file is gone. */
+static atomic_t secmem_mm_count;
+
 static struct mmu_notifier *secmem_mm_alloc(struct mm_struct *mm)
 {
 	struct secmem_mm *bound = kzalloc(sizeof(*bound), SECMEM_GFP);
@@ -251,12 +255,30 @@ static struct mmu_notifier *secmem_mm_alloc(struct mm_struct *mm)
 	INIT_LIST_HEAD(&bound->grants);
 	mutex_init(&bound->flip);
 	bound->number = atomic64_inc_return(&secmem_mm_numbers);
+	atomic_inc(&secmem_mm_count);
 	return &bound->notifier;
 }
 
 static void secmem_mm_free(struct mmu_notifier *notifier)
 {
 	kfree(container_of(notifier, struct secmem_mm, notifier));
+	if (atomic_dec_and_test(&secmem_mm_count))
+		wake_up_var(&secmem_mm_count);
+}
+
+/**
+ * secmem_grant_teardown - at module unload
+ *
+ * mmu_notifier_synchronize() would wait for a grace period, and not for the
+ * callbacks that other processors still have to call after it.
+ *
+ * Context: Process context, may sleep; no file is left.
+ */
+void secmem_grant_teardown(void)
+{
+	wait_var_event(&secmem_mm_count, !atomic_read(&secmem_mm_count));
+	/* The last callback, which runs with softirqs disabled, has returned. */
+	synchronize_rcu();
 }
 
 static const struct mmu_notifier_ops secmem_mm_ops = {
@@ -288,7 +310,7 @@ static int secmem_grant_bind(struct secmem_grant *grant, bool mmap_locked)
 		return PTR_ERR(notifier);
 	bound = container_of(notifier, struct secmem_mm, notifier);
 
-	/* Kept before it can be used, so that no end of the vault runs then. */
+	/* Bound and kept in one: no end of the vault comes in between. */
 	mutex_lock(&grant->vault->keep_lock);
 	spin_lock(&secmem_bind_lock);
 	if (!grant->mm) {

@@ -29,9 +29,10 @@
  *
  * Under a secret lock: no copy to or from user memory that may fault, no
  * mmap_lock taken.
- * Page-table entries go in under mmap_lock (read) and the secret lock, with an
- * access there to justify them, and out under the secret lock; so none stands
- * without an access, but for what lingers by CREATE's flag.
+ * Page-table entries go in under mmap_lock (read) and the secret lock, for an
+ * access that is counted before that lock is let go, and are gone before it is
+ * let go without the access; so whoever holds it sees none without an access, but
+ * for what lingers by CREATE's flag. munmap and exit take entries sooner.
  */
 #ifndef _SECMEM_INTERNAL_H
 #define _SECMEM_INTERNAL_H
@@ -156,6 +157,7 @@ struct secmem_cold {
 	u32 waiters;			/* protected by secret->lock */
 	struct secmem_secret *secret;	/* constant */
 	struct list_head lingers;	/* protected by secmem_linger_lock */
+	u32 misses;			/* of the tick's, which alone knows it */
 	char label[SECMEM_LABEL_SIZE];	/* protected by secret->lock */
 };
 
@@ -203,7 +205,7 @@ struct secmem_owner {
 };
 
 struct secmem_vault {
-	struct kref ref;		/* one a grant */
+	struct kref ref;		/* one a grant, lingerer and walker */
 	unsigned long number;		/* constant; no other vault has it, ever */
 	struct pid *owner;		/* protected by slots_lock */
 	char owner_name[TASK_COMM_LEN];	/* protected by slots_lock */
@@ -219,7 +221,7 @@ struct secmem_vault {
 	u32 slot_count;			/* written under grow_lock, released */
 	u32 pgoff_next;			/* protected by grow_lock */
 	struct mutex grow_lock;
-	spinlock_t slots_lock;		/* free, secret_count */
+	spinlock_t slots_lock;		/* what says so here */
 	struct list_head free[SECMEM_ORDERS];	/* FIFO; slots_lock */
 	u32 free_count[SECMEM_ORDERS];		/* protected by slots_lock */
 	u32 secret_count;		/* live ones; slots_lock */
@@ -419,6 +421,7 @@ void secmem_grant_view_gone(struct secmem_grant *grant);
 void secmem_grant_release(struct secmem_grant *grant);
 int secmem_grant_enter_slow(struct secmem_grant *grant, u32 rights);
 int secmem_grant_enter_locked(struct secmem_grant *grant, u32 rights);
+void secmem_grant_teardown(void);
 struct secmem_secret *secmem_grant_find(struct secmem_grant *grant, u64 handle);
 int secmem_grant_export(struct secmem_grant *grant, struct secmem_call *call);
 void secmem_grant_export_end(struct secmem_call *call, bool ok);
@@ -552,6 +555,8 @@ bool secmem_canary_intact(const struct secmem_bytes *bytes,
 u32 secmem_bytes_tail(const struct secmem_bytes *bytes);
 
 /* pages.c */
+int secmem_pages_setup(void);
+void secmem_pages_teardown(void);
 int secmem_pages_get(struct secmem_vault *vault, u64 owner,
 		     struct page **pages, unsigned int count);
 void secmem_pages_put(struct page **pages, unsigned int count);

@@ -14,6 +14,7 @@
 #include "internal.h"
 
 #define SECMEM_LINGER_MS	4
+#define SECMEM_LINGER_MISSES	4
 
 /* Of cold->lingers; each holds a reference to its vault. */
 static LIST_HEAD(secmem_lingerers);
@@ -62,6 +63,20 @@ static struct secmem_secret *secmem_linger_next(struct list_head *from)
 	return cold ? cold->secret : NULL;
 }
 
+/* Who has the lock for long is not waited for, unless each tick meets somebody. */
+static bool secmem_linger_trylock(struct secmem_secret *secret)
+{
+	struct secmem_cold *cold = secret->cold;
+
+	if (!mutex_trylock(&secret->lock)) {
+		if (++cold->misses < SECMEM_LINGER_MISSES)
+			return false;
+		mutex_lock(&secret->lock);
+	}
+	cold->misses = 0;
+	return true;
+}
+
 /* Also by hand, when the module goes. */
 static void secmem_linger_tick(struct work_struct *work)
 {
@@ -74,11 +89,10 @@ static void secmem_linger_tick(struct work_struct *work)
 	spin_unlock(&secmem_linger_lock);
 
 	while ((secret = secmem_linger_next(&now))) {
-		if (mutex_trylock(&secret->lock)) {
+		if (secmem_linger_trylock(secret)) {
 			secmem_access_settle(secret);
 			mutex_unlock(&secret->lock);
 		} else {
-			/* Who has the lock for long is not waited for. */
 			secmem_linger_add(secret);
 		}
 		/* What adding it again took is another. */

@@ -131,14 +131,17 @@ static int secmem_ioctl_acquire(struct secmem_grant *grant,
 {
 	struct secmem_acquire *args = &call->acquire;
 	struct secmem_secret *secret;
-	u32 mode = args->flags & (SECMEM_READ | SECMEM_WRITE), right;
+	u32 mode = args->flags & (SECMEM_READ | SECMEM_WRITE);
+	u32 rights = SECMEM_RIGHT_MAP | SECMEM_RIGHT_READ;
 	int ret;
 
 	if ((args->flags & ~(SECMEM_READ | SECMEM_WRITE | SECMEM_NOWAIT)) ||
 	    !is_power_of_2(mode) || args->deadline < SECMEM_FOREVER)
 		return -EINVAL;
-	right = mode == SECMEM_WRITE ? SECMEM_RIGHT_WRITE : SECMEM_RIGHT_READ;
-	ret = secmem_grant_enter(grant, SECMEM_RIGHT_MAP | right);
+	/* What can be written in place can be read there. */
+	if (mode == SECMEM_WRITE)
+		rights |= SECMEM_RIGHT_WRITE;
+	ret = secmem_grant_enter(grant, rights);
 	if (ret)
 		return ret;
 	secret = secmem_grant_find(grant, args->handle);
@@ -587,9 +590,12 @@ static int __init secmem_init(void)
 	ret = secmem_vault_setup();
 	if (ret)
 		goto directmap;
-	ret = secmem_power_setup();
+	ret = secmem_pages_setup();
 	if (ret)
 		goto vault;
+	ret = secmem_power_setup();
+	if (ret)
+		goto pages;
 	secmem_device.groups = secmem_stats_groups();
 	ret = misc_register(&secmem_device);
 	if (ret)
@@ -597,6 +603,8 @@ static int __init secmem_init(void)
 	return 0;
 power:
 	secmem_power_teardown();
+pages:
+	secmem_pages_teardown();
 vault:
 	secmem_vault_teardown();
 directmap:
@@ -607,10 +615,10 @@ directmap:
 static void __exit secmem_exit(void)
 {
 	misc_deregister(&secmem_device);
-	/* The notifiers of grants that are gone are freed by callbacks of ours. */
-	mmu_notifier_synchronize();
+	secmem_grant_teardown();
 	secmem_power_teardown();
 	secmem_linger_teardown();
+	secmem_pages_teardown();
 	secmem_vault_teardown();
 	secmem_directmap_teardown();
 }

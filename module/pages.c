@@ -15,10 +15,13 @@
  *
  * A page serves with its reference count frozen at 0, so that nobody who comes
  * by its PFN (KVM and VFIO follow page tables to it) can take a reference and
- * keep it after us. It must not be PG_reserved, which VFIO would map as is.
+ * keep it after us. It must not be PG_reserved, which VFIO would map as is. Who
+ * takes memory offline believes such pages on their way to be free, and would
+ * wait for that: a notifier refuses.
  */
 #include <linux/highmem.h>
 #include <linux/log2.h>
+#include <linux/memory.h>
 #include <linux/page_ref.h>
 #include <linux/rculist.h>
 #include <linux/sched/signal.h>
@@ -97,6 +100,12 @@ static unsigned int secmem_block_pages(const struct secmem_block *block)
 static bool secmem_block_empty(const struct secmem_block *block)
 {
 	return block->idle == secmem_block_pages(block);
+}
+
+/* Others leave the direct map; this one did not. */
+static bool secmem_block_exposed(const struct secmem_block *block)
+{
+	return !block->removed && secmem_directmap_why() == SECMEM_WHY_IN_FORCE;
 }
 
 static struct secmem_block *secmem_page_block(const struct page *page)
@@ -295,6 +304,22 @@ static struct page *secmem_block_alloc(struct secmem_supply *supply,
 	return page;
 }
 
+static void secmem_block_note(struct secmem_block *block)
+{
+	spin_lock(&secmem_blocks_lock);
+	list_add_rcu(&block->all, &secmem_blocks);
+	secmem_blocks_count++;
+	spin_unlock(&secmem_blocks_lock);
+}
+
+static void secmem_block_forget(struct secmem_block *block)
+{
+	spin_lock(&secmem_blocks_lock);
+	list_del_rcu(&block->all);
+	secmem_blocks_count--;
+	spin_unlock(&secmem_blocks_lock);
+}
+
 /* What cannot be mapped again is kept, never freed. */
 static void secmem_block_free_pages(struct secmem_block *block)
 {
@@ -325,26 +350,18 @@ static void secmem_block_free(struct secmem_block *block)
 {
 	struct secmem_supply *supply = block->supply;
 
-	spin_lock(&secmem_blocks_lock);
-	list_del_rcu(&block->all);
-	secmem_blocks_count--;
-	spin_unlock(&secmem_blocks_lock);
-
 	secmem_block_free_pages(block);
+	secmem_block_forget(block);
 	secmem_user_charge(supply->user, 0, -(s32)secmem_block_pages(block),
 			   false);
 	kfree(block);
 	kref_put(&supply->ref, secmem_supply_free);
 }
 
-static int secmem_block_populate(struct secmem_supply *supply,
-				 struct secmem_block *block)
+static int secmem_block_populate(struct secmem_block *block)
 {
 	unsigned int i;
 
-	block->first = secmem_block_alloc(supply, block->order);
-	if (!block->first)
-		return -ENOMEM;
 	split_page(block->first, block->order);
 	for (i = 0; i < secmem_block_pages(block); i++) {
 		/* Only a speculative reference can be in the way; it soon goes. */
@@ -386,16 +403,18 @@ static struct secmem_block *secmem_block_create(struct secmem_supply *supply,
 	block->supply = supply;
 	block->order = order;
 	block->idle = secmem_block_pages(block);
-	ret = secmem_block_populate(supply, block);
-	if (ret)
+	block->first = secmem_block_alloc(supply, order);
+	if (!block->first)
 		goto free;
+	/* Before its pages freeze, for secmem_pages_offline(). */
+	secmem_block_note(block);
+	ret = secmem_block_populate(block);
+	if (ret)
+		goto forget;
 	kref_get(&supply->ref);
-
-	spin_lock(&secmem_blocks_lock);
-	list_add_rcu(&block->all, &secmem_blocks);
-	secmem_blocks_count++;
-	spin_unlock(&secmem_blocks_lock);
 	return block;
+forget:
+	secmem_block_forget(block);
 free:
 	kfree(block);
 uncharge:
@@ -406,7 +425,8 @@ uncharge:
 /*
  * Take blocks off their supply that it need not keep: empty ones but one, and
  * that one too, where it is more than what is in use and than a few pages, or
- * nobody asks for pages any more.
+ * nobody asks for pages any more. One that did not leave the direct map is never
+ * kept: the next may.
  */
 static void secmem_supply_trim(struct secmem_supply *supply,
 			       struct secmem_block *block,
@@ -414,7 +434,7 @@ static void secmem_supply_trim(struct secmem_supply *supply,
 {
 	lockdep_assert_held(&supply->lock);
 	if (secmem_block_empty(block)) {
-		if (supply->spare) {
+		if (supply->spare || secmem_block_exposed(block)) {
 			list_move(&block->by_supply, surplus);
 			supply->total -= secmem_block_pages(block);
 		} else {
@@ -814,4 +834,55 @@ void secmem_pages_wipe_all(bool panic)
 	spin_lock(&secmem_blocks_lock);
 	secmem_blocks_wipe(secmem_blocks_count);
 	spin_unlock(&secmem_blocks_lock);
+}
+
+/*
+ * Of pages whose count is 0. Those that were allocated and are not frozen yet,
+ * the core takes for what they are.
+ */
+static int secmem_pages_offline(struct notifier_block *notifier,
+				unsigned long event, void *data)
+{
+	const struct memory_notify *range = data;
+	struct secmem_block *block;
+	bool held = false;
+
+	if (event != MEM_GOING_OFFLINE)
+		return NOTIFY_DONE;
+	spin_lock(&secmem_blocks_lock);
+	list_for_each_entry(block, &secmem_blocks, all) {
+		unsigned long first = page_to_pfn(block->first);
+
+		held = first < range->start_pfn + range->nr_pages &&
+		       range->start_pfn < first + secmem_block_pages(block);
+		if (held)
+			break;
+	}
+	spin_unlock(&secmem_blocks_lock);
+	return held ? notifier_from_errno(-EBUSY) : NOTIFY_OK;
+}
+
+static struct notifier_block secmem_pages_memory_block = {
+	.notifier_call = secmem_pages_offline,
+};
+
+/**
+ * secmem_pages_setup - at module load
+ *
+ * Context: Process context, may sleep.
+ * Return: 0 or an errno.
+ */
+int secmem_pages_setup(void)
+{
+	return register_memory_notifier(&secmem_pages_memory_block);
+}
+
+/**
+ * secmem_pages_teardown - at module unload, when no page serves
+ *
+ * Context: Process context, may sleep.
+ */
+void secmem_pages_teardown(void)
+{
+	unregister_memory_notifier(&secmem_pages_memory_block);
 }

@@ -77,8 +77,9 @@ int secmem_secret_peek(struct secmem_secret *secret, u32 generation,
 }
 
 /*
- * Wake all who wait or poll. They stand in the queue before they take the lock
- * to look, and whoever wakes holds it; so who is not seen here has yet to look.
+ * Wake all who wait or poll. They stand in the queue before they let go of the
+ * lock under which they look, or before they take it, and whoever wakes holds it;
+ * so who is not seen here has yet to look.
  */
 static void secmem_secret_wake(struct secmem_secret *secret)
 {

@@ -4,8 +4,9 @@
  *
  * It is PFNMAP (no get_user_pages), IO (no core dump, no MADV_DOFORK before
  * 7.0) and never copied. Entries are written by apply_to_page_range() and
- * leave through unmap_mapping_range() on the grant's own address_space, which
- * reaches its view from any context and no stranger's.
+ * leave, unless the view itself goes, through unmap_mapping_range() on the
+ * grant's own address_space, which reaches its view from any context and no
+ * stranger's.
  */
 #include "internal.h"
 
@@ -236,7 +237,10 @@ int secmem_view_mmap(struct file *file, struct vm_area_struct *vma)
 	ret = secmem_grant_enter_locked(grant, rights);
 	if (ret)
 		return ret;
-	/* None can be taken meanwhile: that needs a view and mmap_lock. */
+	/*
+	 * None begins meanwhile, which needs a view and mmap_lock, and none is
+	 * there to nest on.
+	 */
 	if (secmem_access_any(grant) || atomic_cmpxchg(&grant->views, 0, 1))
 		return -EBUSY;
 

@@ -361,6 +361,98 @@ TEST_F_TIMEOUT(direct, ten_thousand_secrets_split_few_on_a_fragmented_machine,
 	munmap(mess, length);
 }
 
+/* Memory that the machine can do without, by blocks of this many bytes. */
+#define MEMORY "/sys/devices/system/memory/"
+#define BLOCKS 64
+#define OFFLINE_SECONDS 10
+#define LARGE_VIEW (1UL << 30)
+
+static size_t memory_block_size(void)
+{
+	FILE *f = fopen(MEMORY "block_size_bytes", "re");
+	unsigned long size = 0;
+
+	if (f && fscanf(f, "%lx", &size) != 1)
+		size = 0;
+	if (f)
+		fclose(f);
+	return size;
+}
+
+/* -EINTR where the kernel has not come to an end with it. */
+static int memory_block_state(unsigned int block, const char *state)
+{
+	char path[96];
+	int fd, err = 0;
+
+	snprintf(path, sizeof(path), MEMORY "memory%u/state", block);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	alarm(OFFLINE_SECONDS);
+	if (write(fd, state, strlen(state)) < 0)
+		err = -errno;
+	alarm(0);
+	close(fd);
+	return err;
+}
+
+/* Takes a block away and gives it back. */
+static int memory_block_go(unsigned int block)
+{
+	int err = memory_block_state(block, "offline");
+
+	return err ?: memory_block_state(block, "online");
+}
+
+/* The first secret that lies in one of these blocks; its block, or -1. */
+static int memory_block_fill(int fd, unsigned char *view, int reader,
+			     const bool can[])
+{
+	uint64_t handle, at, pfn = 0, block;
+	size_t size = memory_block_size();
+
+	while (!sm_create(fd, SECMEM_LENGTH_MAX, &handle) &&
+	       !sm_acquire(fd, handle, SECMEM_READ, &at) &&
+	       !at_reader_find(reader, view + at, &pfn) &&
+	       !sm_release(fd, handle)) {
+		block = pfn * SM_PAGE / size;
+		if (block < BLOCKS && can[block])
+			return block;
+	}
+	return -1;
+}
+
+TEST_F_TIMEOUT(direct, memory_that_holds_a_secret_is_not_taken_offline,
+	       SM_LOOP_TIMEOUT)
+{
+	struct sigaction interrupt = { .sa_handler = sm_ignore_signal };
+	bool can[BLOCKS] = { false };
+	unsigned int i, count = 0;
+	unsigned char *view;
+	int fd, block;
+
+	if (self->reader < 0)
+		return;
+	ASSERT_EQ(0, sigaction(SIGALRM, &interrupt, NULL));
+	for (i = 0; memory_block_size() && i < BLOCKS; i++) {
+		can[i] = !memory_block_go(i);
+		count += can[i];
+	}
+	if (!count)
+		SKIP(return, "this machine can do without none of its memory");
+	fd = sm_open();
+	view = sm_map(fd, LARGE_VIEW, PROT_READ);
+	ASSERT_NE(MAP_FAILED, view);
+	block = memory_block_fill(fd, view, self->reader, can);
+	ASSERT_LE(0, block);
+	EXPECT_EQ(-EBUSY, memory_block_go(block));
+	/* Its own to give, from here on. */
+	munmap(view, LARGE_VIEW);
+	close(fd);
+	EXPECT_EQ(0, memory_block_go(block));
+}
+
 FIXTURE(module)
 {
 	bool ready;

@@ -307,7 +307,8 @@ TEST(from_file_at_its_offset_and_in_part)
 /* Without CLOSE, what it comes through on the way would stay. */
 TEST(from_file_needs_all_its_rights_before_it_reads)
 {
-	static const uint32_t needed[] = { SECMEM_RIGHT_MAP, SECMEM_RIGHT_WRITE,
+	static const uint32_t needed[] = { SECMEM_RIGHT_MAP, SECMEM_RIGHT_READ,
+					   SECMEM_RIGHT_WRITE,
 					   SECMEM_RIGHT_CLOSE };
 	struct secmem_options options = { .size = sizeof(options) };
 	secmem_secret_t secret;

@@ -683,9 +683,8 @@ static int acquire(struct entry *entry, uint32_t mode, int op,
 				deadline, &a);
 
 	legitimate(entry, known, op, err,
-		   SECMEM_RIGHT_MAP |
-			   (mode == SECMEM_WRITE ? SECMEM_RIGHT_WRITE :
-						   SECMEM_RIGHT_READ));
+		   SECMEM_RIGHT_MAP | SECMEM_RIGHT_READ |
+			   (mode == SECMEM_WRITE ? SECMEM_RIGHT_WRITE : 0));
 	if (err)
 		return err;
 	if (a.length != entry->length || (a.offset + a.length) % SM_PAGE)

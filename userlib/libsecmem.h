@@ -128,7 +128,7 @@ int secmem_create_random(secmem_secret_t *secret, size_t length,
  * than SECMEM_LENGTH_MAX; -EINTR, a signal before the first byte; -EFAULT, an
  * O_DIRECT file; -EKEYREVOKED, ended meanwhile by the administrator or a
  * suspend (as for any bytes of an access, that may be SIGBUS instead). Needs
- * MAP, WRITE and CLOSE beside CREATE (-EACCES, and nothing was read).
+ * MAP, READ, WRITE and CLOSE beside CREATE (-EACCES, and nothing was read).
  */
 int secmem_create_from_fd(secmem_secret_t *secret, int fd, size_t length,
 			  const struct secmem_options *options)

@@ -286,7 +286,8 @@ int secmem_create_from_fd(secmem_secret_t *secret, int fd, size_t length,
 	int error;
 
 	*secret = SECMEM_SECRET_NONE;
-	error = rights_check(options, SECMEM_RIGHT_MAP | SECMEM_RIGHT_WRITE |
+	error = rights_check(options, SECMEM_RIGHT_MAP | SECMEM_RIGHT_READ |
+					      SECMEM_RIGHT_WRITE |
 					      SECMEM_RIGHT_CLOSE);
 	if (!error && !length)
 		error = length_left(fd, &expected);

@@ -97,6 +97,25 @@ static void secmem_directmap_undoes(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, secmem_test_readable(page + i));
 }
 
+/* Pages that stayed once are not kept for the next secret. */
+static void secmem_directmap_tries_again(struct kunit *test)
+{
+	struct secmem_vault *vault = secmem_kunit_vault(test);
+	struct secmem_bytes bytes;
+
+	secmem_bytes_layout(&bytes, 1, 1);
+	secmem_directmap_use(secmem_test_fail, secmem_test_say_so);
+	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, vault, 0, false), 0);
+	KUNIT_EXPECT_FALSE(test, secmem_page_removed(secmem_bytes_page(&bytes, 0)));
+	secmem_bytes_destroy(&bytes);
+
+	KUNIT_ASSERT_TRUE(test, secmem_directmap_route());
+	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, vault, 0, false), 0);
+	KUNIT_EXPECT_TRUE(test, secmem_page_removed(secmem_bytes_page(&bytes, 0)));
+	secmem_bytes_destroy(&bytes);
+	secmem_kunit_vault_end(vault);
+}
+
 /* Pages that are neither out nor back are given up. */
 static void secmem_directmap_loses(struct kunit *test)
 {
@@ -111,6 +130,7 @@ static struct kunit_case secmem_directmap_cases[] = {
 	KUNIT_CASE(secmem_directmap_removes),
 	KUNIT_CASE(secmem_directmap_verifies),
 	KUNIT_CASE(secmem_directmap_undoes),
+	KUNIT_CASE(secmem_directmap_tries_again),
 	KUNIT_CASE(secmem_directmap_loses),
 	{}
 };

@@ -101,7 +101,7 @@
 #define SECMEM_CREATE_ALL	0x7U
 
 /* Rights of a grant. */
-#define SECMEM_RIGHT_READ	(1U << 0)	/* ACQUIRE for READ, READ, pread */
+#define SECMEM_RIGHT_READ	(1U << 0)	/* any ACQUIRE, READ, pread */
 #define SECMEM_RIGHT_WRITE	(1U << 1)	/* ACQUIRE for WRITE, WRITE */
 #define SECMEM_RIGHT_MAP	(1U << 2)	/* mmap, and so ACQUIRE */
 #define SECMEM_RIGHT_COMPARE	(1U << 3)
@@ -189,8 +189,9 @@ struct secmem_info {
  * long as it lives (SECMEM_PROT_NO_HIBERNATE).
  * A secret with SECMEM_CREATE_LINGER gives SECMEM_PROT_UNMAPPED up for cheaper
  * pairs: after the last release of a READ access its page-table entries stay for
- * some milliseconds (4 to 8 on a kernel of 250 Hz; more, where the machine is too
- * busy to run a worker), in which any thread of the process may read the bytes
+ * some milliseconds (up to 8 on a kernel of 250 Hz; more, where the machine is
+ * too busy to run a worker, or where others hold the secret's lock or the worker
+ * up, for a few such spells), in which any thread of the process may read the bytes
  * without an access, and the next ACQUIRE for READ finds them in place. CLOSE,
  * REVOKE, WRITE and ACQUIRE for WRITE, a suspend, munmap followed by mmap, and
  * the end of the address space end that at once and wait for none of it. Until it
@@ -266,8 +267,9 @@ struct secmem_op {
  * SECMEM_IOC_READ, WRITE, COMPARE: an access in one call; no view is needed.
  * The caller's buffer is read before, or written after, the secret is
  * touched, so that each call is whole: never half of a concurrent WRITE, and
- * a bad buffer changes nothing (READ of a buffer that is bad from some byte on
- * may have written what lies before it). A READ that is still writing to a slow
+ * a bad buffer changes nothing (READ of a buffer that is bad from some byte on,
+ * or that has to be brought into memory first, may have written what lies before
+ * that, whatever it returns). A READ that is still writing to a slow
  * buffer when its secret ends stops there: EKEYREVOKED, the rest is not the
  * secret's, but for the few bytes that the processor had in its registers. The
  * buffer may lie inside a secret that is open for it; inside a shut one it is
@@ -374,14 +376,15 @@ struct secmem_export {
  * this access only. How long the data is ACQUIRE or STAT tells, once: it never
  * changes. lseek(fd, handle, SEEK_HOLE) is RELEASE, of any access, and returns
  * 0. Errors: theirs, but EFAULT and ETIMEDOUT; EINTR when the caller is being
- * killed. A SEEK_DATA that returns 0 did nothing: the module is older than this.
+ * killed. (For a 32-bit caller the C library has _llseek write the result into
+ * memory: of a bad pointer there it is EFAULT, and the call has happened.) A SEEK_DATA that returns 0 did nothing: the module is older than this.
  * Other seeks do nothing.
  *
  * pread and poll serve a grant of one secret: pread is READ without a
  * deadline (EAGAIN under O_NONBLOCK); poll shows EPOLLPRI when the secret is
  * closing, EPOLLHUP when it is closed. fdinfo shows state, label and counts,
- * the number of the vault and its owner: the process that uses it, or the one
- * that opened it while none does.
+ * the number of the vault and its owner: the process that used it last, or the
+ * one that opened it while none has.
  *
  * An administrator ends a vault by that number, whoever holds it: written to
  * /sys/class/misc/secmem/revoke (CAP_SYS_ADMIN), it revokes all secrets of the
