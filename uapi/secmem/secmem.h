@@ -376,9 +376,9 @@ struct secmem_export {
  * this access only. How long the data is ACQUIRE or STAT tells, once: it never
  * changes. lseek(fd, handle, SEEK_HOLE) is RELEASE, of any access, and returns
  * 0. Errors: theirs, but EFAULT and ETIMEDOUT; EINTR when the caller is being
- * killed. (For a 32-bit caller the C library has _llseek write the result into
- * memory: of a bad pointer there it is EFAULT, and the call has happened.) A SEEK_DATA that returns 0 did nothing: the module is older than this.
- * Other seeks do nothing.
+ * killed. (_llseek of a 32-bit caller writes its result into memory: with a bad
+ * pointer there it is EFAULT, and the call has happened.) A SEEK_DATA that
+ * returns 0 did nothing: the module is older than this. Other seeks do nothing.
  *
  * pread and poll serve a grant of one secret: pread is READ without a
  * deadline (EAGAIN under O_NONBLOCK); poll shows EPOLLPRI when the secret is
