@@ -320,20 +320,24 @@ static void secmem_block_forget(struct secmem_block *block)
 	spin_unlock(&secmem_blocks_lock);
 }
 
-/* What cannot be mapped again is kept, never freed. */
-static void secmem_block_free_pages(struct secmem_block *block)
+/* What cannot be mapped again is kept, never freed: false if there is any. */
+static bool secmem_block_free_pages(struct secmem_block *block)
 {
+	bool all = true;
 	unsigned int i;
 
 	for (i = 0; i < secmem_block_pages(block); i++) {
 		struct page *page = block->first + i;
 
 		set_page_private(page, 0);
-		if (block->removed && !secmem_directmap_restore(page))
+		if (block->removed && !secmem_directmap_restore(page)) {
+			all = false;
 			continue;
+		}
 		page_ref_unfreeze(page, 1);
 		__free_page(page);
 	}
+	return all;
 }
 
 static void secmem_supply_free(struct kref *ref)
@@ -349,13 +353,16 @@ static void secmem_supply_free(struct kref *ref)
 static void secmem_block_free(struct secmem_block *block)
 {
 	struct secmem_supply *supply = block->supply;
+	bool all = secmem_block_free_pages(block);
 
-	secmem_block_free_pages(block);
-	secmem_block_forget(block);
 	secmem_user_charge(supply->user, 0, -(s32)secmem_block_pages(block),
 			   false);
-	kfree(block);
 	kref_put(&supply->ref, secmem_supply_free);
+	/* With a page that is kept, it stays noted for secmem_pages_offline(). */
+	if (!all)
+		return;
+	secmem_block_forget(block);
+	kfree(block);
 }
 
 static int secmem_block_populate(struct secmem_block *block)
@@ -409,6 +416,8 @@ static struct secmem_block *secmem_block_create(struct secmem_supply *supply,
 	/* Before its pages freeze, for secmem_pages_offline(). */
 	secmem_block_note(block);
 	ret = secmem_block_populate(block);
+	if (ret == -ENOMEM)
+		goto uncharge; /* its pages are kept, and so it stays noted */
 	if (ret)
 		goto forget;
 	kref_get(&supply->ref);
