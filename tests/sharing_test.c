@@ -666,55 +666,62 @@ TEST_F(share, child_of_the_user_is_another_address_space)
 
 /* Threads of one process that use a file for the first time together. */
 
-#define RUSH_THREADS 3
-#define RUSH_ROUNDS 3000
+#define RUSH_ROUNDS 20000
 
 struct rush {
-	pthread_barrier_t start, end;
-	int fd;
 	uint64_t handle;
-	bool stop;
-	int refused; /* atomic */
+	int fd;
+	_Atomic int round; /* the other thread goes, too; -1: it ends */
+	_Atomic int ended; /* the round that it has ended */
+	_Atomic int refused;
 };
+
+static void rush_go(struct rush *rush)
+{
+	struct secmem_stat st;
+
+	rush->refused += sm_stat(rush->fd, rush->handle, &st) != 0;
+}
 
 static void *rush_run(void *arg)
 {
 	struct rush *rush = arg;
-	struct secmem_stat st;
+	unsigned int looks;
+	int round;
 
-	for (;;) {
-		pthread_barrier_wait(&rush->start);
-		if (rush->stop)
+	for (round = 1;; round++) {
+		for (looks = 0; rush->round >= 0 && rush->round < round;
+		     looks++)
+			sm_step_aside(looks);
+		if (rush->round < 0)
 			return NULL;
-		if (sm_stat(rush->fd, rush->handle, &st))
-			__atomic_fetch_add(&rush->refused, 1, __ATOMIC_RELAXED);
-		pthread_barrier_wait(&rush->end);
+		rush_go(rush);
+		rush->ended = round;
 	}
 }
 
+/* Not together to the instruction: a little later in each round, and again. */
 TEST_F_TIMEOUT(share, threads_that_come_first_together_are_all_answered, 150)
 {
 	struct rush rush = { .handle = self->handle };
-	pthread_t threads[RUSH_THREADS];
-	int i;
+	unsigned int looks;
+	volatile int late;
+	pthread_t thread;
+	int round;
 
-	pthread_barrier_init(&rush.start, NULL, RUSH_THREADS + 1);
-	pthread_barrier_init(&rush.end, NULL, RUSH_THREADS + 1);
-	for (i = 0; i < RUSH_THREADS; i++)
-		ASSERT_EQ(0,
-			  pthread_create(&threads[i], NULL, rush_run, &rush));
-	for (i = 0; i < RUSH_ROUNDS; i++) {
+	ASSERT_EQ(0, pthread_create(&thread, NULL, rush_run, &rush));
+	for (round = 1; round <= RUSH_ROUNDS && !rush.refused; round++) {
 		ASSERT_EQ(0, EXPORT(RIGHT(READ), &rush.fd));
-		pthread_barrier_wait(&rush.start);
-		pthread_barrier_wait(&rush.end);
+		rush.round = round;
+		for (late = round % 512; late; late--)
+			;
+		rush_go(&rush);
+		for (looks = 0; rush.ended < round; looks++)
+			sm_step_aside(looks);
 		close(rush.fd);
-		if (rush.refused)
-			break;
 	}
-	rush.stop = true;
-	pthread_barrier_wait(&rush.start);
-	for (i = 0; i < RUSH_THREADS; i++)
-		pthread_join(threads[i], NULL);
+	rush.round = -1;
+	pthread_join(thread, NULL);
 	EXPECT_EQ(0, rush.refused);
 	EXPECT_COUNTS(0, 0);
 }
