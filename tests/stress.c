@@ -17,6 +17,8 @@
  * about every 400th operation kills one, and each outcome that the table below
  * marks must have occurred, if there were operations enough.
  */
+#include <sys/sysinfo.h>
+
 #include "load.h"
 
 #define RECORDS (1U << 16)
@@ -1561,6 +1563,19 @@ static void *thread_run(void *arg)
 	return NULL;
 }
 
+/* What may have been short when a thread could not be made. */
+static const char *machine_says(void)
+{
+	static char text[128];
+	struct sysinfo machine;
+
+	if (sysinfo(&machine))
+		return "nothing known";
+	snprintf(text, sizeof(text), "%d tasks, %lu KiB free", machine.procs,
+		 machine.freeram * machine.mem_unit / 1024);
+	return text;
+}
+
 static int process_run(int index, const struct message *kept, int kept_fd)
 {
 	struct sigaction action = { .sa_handler = ignore };
@@ -1605,7 +1620,8 @@ static int process_run(int index, const struct message *kept, int kept_fd)
 		err = pthread_create(&threads[i], NULL, thread_run,
 				     (void *)(intptr_t)i);
 		if (err) {
-			complain("pthread_create: %d", err);
+			complain("pthread_create of thread %d: %d, with %s", i,
+				 err, machine_says());
 			return 1;
 		}
 	}
