@@ -1383,10 +1383,45 @@ TEST_F_TIMEOUT(access, many_threads_one_secret, SM_LOOP_TIMEOUT)
 {
 	struct party party = { .v = &self->v, .rounds = 1500, .secrets = 1 };
 
-	ASSERT_EQ(0, sm_create(self->v.fd, LENGTH, &party.handles[0]));
+	ASSERT_EQ(0, sm_create(self->v.fd, LENGTH, &self->handle));
+	party.handles[0] = self->handle;
 	party_run(&party, party_everybody, 6);
 	EXPECT_PARTY(party, 6 * party.rounds);
 	EXPECT_STAT(0, 0, 0);
+}
+
+/* Waits that end by themselves, while others begin. */
+static void *party_giving_up(void *arg)
+{
+	struct guest *guest = arg;
+	struct party *party = guest->party;
+	struct secmem_acquire a;
+	int i;
+
+	pthread_barrier_wait(&party->barrier);
+	for (i = 0; i < party->rounds; i++) {
+		if (sm_acquire_at(party->v->fd, party->handles[0], SECMEM_READ,
+				  sm_now() + 20000, &a) == -ETIMEDOUT)
+			COUNT(served);
+		else
+			COUNT(errors);
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(access, waiters_that_give_up_are_counted_off, SM_LOOP_TIMEOUT)
+{
+	struct party party = { .v = &self->v, .rounds = 1000 };
+	struct secmem_info info;
+
+	party.handles[0] = self->handle;
+	ASSERT_EQ(0, ACQUIRE(SECMEM_WRITE));
+	party_run(&party, party_giving_up, 8);
+	EXPECT_PARTY(party, 8 * party.rounds);
+	EXPECT_STAT(SECMEM_WRITE, 0, 1);
+	ASSERT_EQ(0, sm_info(self->v.fd, &info));
+	EXPECT_EQ(0, info.waiters);
+	EXPECT_EQ(0, RELEASE);
 }
 
 /* READ and WRITE of many pages: of one moment each. */

@@ -479,7 +479,9 @@ static inline int sm_event_wait(int event)
 /*
  * One call made by a thread of its own, and what it returned. The thread takes
  * SIGUSR1 with a handler that does nothing, so that sm_call_interrupt() ends
- * its wait.
+ * its wait. It blocks SIGCHLD: the kernel drops one that nobody handles only
+ * where the main thread does not block it, as pthread_create() does for a
+ * while, and else ends the wait of a thread that would take it.
  */
 struct sm_call {
 	pthread_t thread;
@@ -530,11 +532,23 @@ static inline int sm_call_start(struct sm_call *c)
 		.sa_handler = sm_ignore_signal,
 		.sa_flags = SA_RESTART,
 	};
+	pthread_attr_t attr;
+	sigset_t blocked;
+	int err;
 
 	sigaction(SIGUSR1, &action, NULL);
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGCHLD);
+	err = pthread_attr_init(&attr);
+	if (err)
+		return -err;
+	err = pthread_attr_setsigmask_np(&attr, &blocked);
 	c->done = false;
 	c->result = 1;
-	return -pthread_create(&c->thread, NULL, sm_call_run, c);
+	if (!err)
+		err = pthread_create(&c->thread, &attr, sm_call_run, c);
+	pthread_attr_destroy(&attr);
+	return -err;
 }
 
 static inline bool sm_call_done(struct sm_call *c)
