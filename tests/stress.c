@@ -17,8 +17,6 @@
  * about every 400th operation kills one, and each outcome that the table below
  * marks must have occurred, if there were operations enough.
  */
-#include <sys/sysinfo.h>
-
 #include "load.h"
 
 #define RECORDS (1U << 16)
@@ -339,6 +337,7 @@ static struct {
 	struct entry *entries[ENTRIES];
 	uint64_t serials[GRANTS]; /* of what it has, each once */
 	uint64_t stale; /* a handle of the own vault that was closed */
+	pthread_barrier_t all_there;
 } process = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static __thread struct {
@@ -1550,6 +1549,8 @@ static void *thread_run(void *arg)
 	self.shown = &shared->threads_shown[process.index][n];
 	self.random = load_seed(process.life, n);
 	atomic_store(&self.shown->tid, gettid());
+	/* No thread can be made while another one execs: clone says EAGAIN. */
+	pthread_barrier_wait(&process.all_there);
 	while (!is_over()) {
 		op = some_op();
 		atomic_store(&self.shown->op, op);
@@ -1561,19 +1562,6 @@ static void *thread_run(void *arg)
 	}
 	atomic_store(&self.shown->tid, 0);
 	return NULL;
-}
-
-/* What may have been short when a thread could not be made. */
-static const char *machine_says(void)
-{
-	static char text[128];
-	struct sysinfo machine;
-
-	if (sysinfo(&machine))
-		return "nothing known";
-	snprintf(text, sizeof(text), "%d tasks, %lu KiB free", machine.procs,
-		 machine.freeram * machine.mem_unit / 1024);
-	return text;
 }
 
 static int process_run(int index, const struct message *kept, int kept_fd)
@@ -1616,12 +1604,12 @@ static int process_run(int index, const struct message *kept, int kept_fd)
 	}
 	for (i = 0; i < 6; i++)
 		do_create();
+	pthread_barrier_init(&process.all_there, NULL, load->threads);
 	for (i = 0; i < load->threads; i++) {
 		err = pthread_create(&threads[i], NULL, thread_run,
 				     (void *)(intptr_t)i);
 		if (err) {
-			complain("pthread_create of thread %d: %d, with %s", i,
-				 err, machine_says());
+			complain("pthread_create of thread %d: %d", i, err);
 			return 1;
 		}
 	}
