@@ -39,8 +39,10 @@
 #include "kselftest_harness.h"
 
 #define SM_PAGE ((size_t)sysconf(_SC_PAGESIZE))
-/* For loops of many rounds: a busy machine may take its time over them. */
-#define SM_LOOP_TIMEOUT 150
+/* A busy machine may take its time; the VM has a limit of its own. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 60
+#define SM_LOOP_TIMEOUT 300 /* for loops of many rounds */
 
 #define SM_VIEW_LENGTH ((size_t)64 << 20)
 
