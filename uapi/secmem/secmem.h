@@ -217,8 +217,8 @@ struct secmem_create {
  * SECMEM_IOC_ACQUIRE: begin an access through the view.
  * READ is shared among all holders, nests, and never waits behind a waiting
  * writer; WRITE is alone among all holders of the secret and waits for those
- * in its way, the caller's own process included. Needs MAP and READ or WRITE,
- * and a view. offset is promised until this access is released, no longer.
+ * in its way, the caller's own process included. Needs MAP and READ, for WRITE
+ * that right too, and a view. offset is promised until this access is released, no longer.
  * After EOWNERDEAD nothing is held.
  * Errors: EACCES, EAGAIN, EINTR, EINVAL, EKEYREVOKED, EMFILE, ENOENT, ENOMEM
  * (page tables), ENXIO, EOWNERDEAD (READ), EPERM (WRITE), ETIMEDOUT, EFAULT.
