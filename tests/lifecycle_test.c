@@ -128,6 +128,8 @@ TEST_F_TIMEOUT(life, close_waits_for_reader, SM_LOOP_TIMEOUT)
 
 TEST_F(life, close_of_an_idle_secret_does_not_wait)
 {
+	EXPECT_EQ(-EINVAL,
+		  sm_close_at(self->v.fd, self->handle, 0, SECMEM_FOREVER - 1));
 	EXPECT_EQ(0, sm_close_at(self->v.fd, self->handle, SECMEM_NOWAIT, 0));
 	EXPECT_TRUE(HAS_STATE(SECMEM_STATE_CLOSED));
 	self->before.secrets--;
