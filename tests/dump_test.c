@@ -332,6 +332,13 @@ static int is_seed(const void *data, size_t length, void *seed)
 	return at_is(data, length, *(uint64_t *)seed);
 }
 
+static int fill_again(void *data, size_t length, void *seed)
+{
+	memset(data, 0, length);
+	at_fill(data, length, *(uint64_t *)seed);
+	return 1;
+}
+
 TEST_F(dump, library_makes_no_copies)
 {
 	const size_t pages = PAGES(LARGE);
@@ -348,6 +355,8 @@ TEST_F(dump, library_makes_no_copies)
 	ASSERT_EQ(0, secmem_with_bytes(secret, SECMEM_FOREVER, is_seed,
 				       &self->seed, &result));
 	EXPECT_TRUE(result);
+	ASSERT_EQ(0, secmem_with_bytes_mut(secret, SECMEM_FOREVER, fill_again,
+					   &self->seed, &result));
 	ASSERT_EQ(0,
 		  secmem_acquire(secret, SECMEM_READ, SECMEM_FOREVER, &access));
 	EXPECT_TRUE(at_is(access.data, LARGE, self->seed));
