@@ -42,6 +42,8 @@ enum {
 	OP_TOUCH,
 	OP_PEEK,
 	OP_READ,
+	OP_SEEK_DATA,
+	OP_SEEK_HOLE,
 	OP_POLL,
 	OP_CLOSE_FILE,
 	OP_OPEN,
@@ -96,6 +98,11 @@ static const struct {
 	[OP_TOUCH] = { "touch", 24, { -1 } },
 	[OP_PEEK] = { "peek", 6, { -1 } },
 	[OP_READ] = { "pread", 6, { -1 } },
+	[OP_SEEK_DATA] = { "SEEK_DATA",
+			   12,
+			   { EAGAIN, EKEYREVOKED, EMFILE, ENOENT, ENXIO,
+			     EOWNERDEAD } },
+	[OP_SEEK_HOLE] = { "SEEK_HOLE", 10, { EBADMSG, EKEYREVOKED, ENOENT } },
 	[OP_POLL] = { "poll", 4, { -1 } },
 	[OP_CLOSE_FILE] = { "close", 2, { -1 } },
 	[OP_OPEN] = { "open", 2, { -1 } },
@@ -393,6 +400,13 @@ static bool expected(unsigned int op, int err)
 	return false;
 }
 
+static void judge(unsigned int op, int err)
+{
+	if (err != EBADF && !expected(op, err))
+		complain("%s: errno %d, in round %" PRIu64, ops[op].name, err,
+			 process.round);
+}
+
 static void call_learn(unsigned int nr, struct file *file, void *at)
 {
 	struct secmem_create *create = at;
@@ -435,8 +449,8 @@ static int do_ioctl(unsigned int nr)
 		}
 	}
 	err = ioctl(fd, _IO(SECMEM_IOC_MAGIC, nr), at) ? errno : 0;
-	if (fd >= 0 && err != EBADF && err != ENOTTY && !expected(nr, err))
-		complain("%s: errno %d", ops[nr].name, err);
+	if (fd >= 0 && err != ENOTTY)
+		judge(nr, err);
 	if (!err && at == &local)
 		call_learn(nr, file, at);
 	return err;
@@ -575,6 +589,20 @@ static int do_read_file(void)
 	}
 }
 
+/* An access and its end, by value. */
+static int do_seek(int op)
+{
+	struct file *file = some_file();
+	int fd = file->fd, err;
+
+	err = outcome(lseek(fd, some_handle(file),
+			    op == OP_SEEK_DATA ? SEEK_DATA : SEEK_HOLE));
+	/* By now it may be another's, and no file that seeks. */
+	if (fd >= 0 && err != ESPIPE)
+		judge(op, err);
+	return err;
+}
+
 static int do_poll(void)
 {
 	struct pollfd polls[2] = {
@@ -680,6 +708,9 @@ static int do_one(int op)
 		return do_peek();
 	case OP_READ:
 		return do_read_file();
+	case OP_SEEK_DATA:
+	case OP_SEEK_HOLE:
+		return do_seek(op);
 	case OP_POLL:
 		return do_poll();
 	case OP_CLOSE_FILE:
