@@ -363,6 +363,10 @@ inline nest(g)
 		if
 #ifdef MUTANT_NEST_GENERATION
 		:: (old & (FROZEN | WRITE)) ||
+#elif defined(MUTANT_NEST_FROZEN)
+		:: word_generation(old) != h || (old & WRITE) ||
+#elif defined(MUTANT_NEST_WRITE)
+		:: word_generation(old) != h || (old & FROZEN) ||
 #else
 		:: word_generation(old) != h || (old & (FROZEN | WRITE)) ||
 #endif
@@ -424,7 +428,7 @@ inline unnest(g)
 	old = 0
 }
 
-/* secmem_holder_last(): r is OK where it was the last */
+/* secmem_holder_drop(): r is OK where it was the last */
 inline last(g)
 {
 	do
@@ -775,7 +779,11 @@ unmap:
 		lock = 0;
 #endif
 		if
+#ifdef MUTANT_VIEW_WHILE_HELD
+		:: true ->
+#else
 		:: !(by_grant & BIT(g)) ->
+#endif
 			if
 			:: !views[g] ->
 				d_step {
