@@ -381,10 +381,11 @@ struct secmem_export {
  * returns 0 did nothing: the module is older than this. Other seeks do nothing.
  *
  * pread and poll serve a grant of one secret: pread is READ without a
- * deadline (EAGAIN under O_NONBLOCK); poll shows EPOLLPRI when the secret is
- * closing, EPOLLHUP when it is closed. fdinfo shows state, label and counts,
- * the number of the vault and its owner: the process that used it last, or the
- * one that opened it while none has.
+ * deadline (EAGAIN under O_NONBLOCK); poll shows EPOLLIN while a READ would get
+ * the bytes at once (nobody writes, and none died writing), EPOLLPRI when the
+ * secret is closing, EPOLLHUP when it is closed. fdinfo shows state, label and
+ * counts, the number of the vault and its owner: the process that used it last,
+ * or the one that opened it while none has.
  *
  * An administrator ends a vault by that number, whoever holds it: written to
  * /sys/class/misc/secmem/revoke (CAP_SYS_ADMIN), it revokes all secrets of the
