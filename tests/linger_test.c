@@ -408,6 +408,8 @@ struct stray {
 	unsigned int taken; /* atomic */
 };
 
+#define STRAY_MS 60000 /* fewer of them where each access is watched */
+
 static void *stray_run(void *arg)
 {
 	struct stray *s = arg;
@@ -427,6 +429,7 @@ TEST_F_TIMEOUT(linger, stray_releases_take_accesses_and_no_more,
 	       SM_LOOP_TIMEOUT)
 {
 	struct stray stray = { .v = &self->v, .handle = self->handle };
+	int64_t until = sm_in_ms(STRAY_MS);
 	unsigned int i, n, lost = 0;
 	struct secmem_stat st;
 	pthread_t thread;
@@ -435,7 +438,7 @@ TEST_F_TIMEOUT(linger, stray_releases_take_accesses_and_no_more,
 
 	ASSERT_EQ(0, sm_seal(self->v.fd, self->handle));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, stray_run, &stray));
-	for (i = 0; i < 300; i++) {
+	for (i = 0; i < 300 && (i < 10 || sm_now() < until); i++) {
 		for (n = 0; n < 1000; n++) {
 			err = sm_acquire_value(self->v.fd, self->handle,
 					       &offset);
