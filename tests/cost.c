@@ -17,7 +17,6 @@
 
 /* A release may cost so much more: what noise there is, no list's length. */
 #define RATIO_MOST 1.25
-#define TICK_MOST 20000 /* less than two instructions for each stranger */
 
 /* CREATE and CLOSE with removal, to those without. */
 #define REMOVAL_MOST 1.3
@@ -145,10 +144,8 @@ static int report(const struct user *user)
 	       ratio(user->idle.acquire, user->none.acquire),
 	       (long long)user->holding.acquire,
 	       ratio(user->holding.acquire, user->none.acquire));
-	/* One sample, which a tick of the clock may have interrupted. */
 	return idle <= RATIO_MOST && holding <= RATIO_MOST &&
-	       (late <= 2 * RATIO_MOST ||
-		user->holding.late - user->none.release < TICK_MOST);
+	       late <= 2 * RATIO_MOST;
 }
 
 /* A vault with so many secrets of a page, from open to close; or -errno. */
