@@ -941,10 +941,20 @@ TEST_F(access, read_and_write_move_exactly_their_range)
 	static const struct {
 		size_t offset, length;
 	} ranges[] = {
-		{ 0, 0 },      { 0, 1 },       { 7, 13 },      { 3999, 1 },
-		{ 3900, 400 }, { 4096, 4096 }, { 4095, 4098 }, { 0, 10000 },
-		{ 9999, 1 },   { 10000, 0 },   { 1000, 9000 }, /* short ones, */
-		{ 1800, 16 },  { 5840, 128 }, /* which end in another page */
+		{ 0, 0 },
+		{ 0, 1 },
+		{ 7, 13 },
+		{ 3999, 1 },
+		{ 3900, 400 },
+		{ 4096, 4096 },
+		{ 4095, 4098 },
+		{ 0, 10000 },
+		{ 9999, 1 },
+		{ 10000, 0 },
+		{ 1000, 9000 },
+		/* Short ones that end in another page: the data ends one. */
+		{ 1800, 16 },
+		{ 5840, 128 },
 	};
 	const size_t length = 10000;
 	unsigned char *model = malloc(length), *got = malloc(length + 2);

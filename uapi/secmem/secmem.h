@@ -218,8 +218,8 @@ struct secmem_create {
  * READ is shared among all holders, nests, and never waits behind a waiting
  * writer; WRITE is alone among all holders of the secret and waits for those
  * in its way, the caller's own process included. Needs MAP and READ, for WRITE
- * that right too, and a view. offset is promised until this access is released, no longer.
- * After EOWNERDEAD nothing is held.
+ * that right too, and a view. offset is promised until this access is released,
+ * no longer. After EOWNERDEAD nothing is held.
  * Errors: EACCES, EAGAIN, EINTR, EINVAL, EKEYREVOKED, EMFILE, ENOENT, ENOMEM
  * (page tables), ENXIO, EOWNERDEAD (READ), EPERM (WRITE), ETIMEDOUT, EFAULT.
  */
