@@ -4,6 +4,7 @@
  * a process of its own, so that each begins with an unused library.
  */
 #include "secmem_test.h"
+#include <limits.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -2048,6 +2049,41 @@ TEST(texts)
 	for (i = 0; SECMEM_RIGHT_ALL >> i; i++)
 		EXPECT_NE(NULL, secmem_right_name(i));
 	EXPECT_EQ(NULL, secmem_right_name(i));
+}
+
+TEST(each_error_has_a_sentence_that_says_what_to_do)
+{
+	static const int errors[] = {
+		E2BIG,	EACCES,	   EAGAIN,    EBADF,	  EBADMSG, EBUSY,
+		EFAULT, EDEADLK,   EFBIG,     EINTR,	  EINVAL,  EKEYREVOKED,
+		EMFILE, ENFILE,	   ENODATA,   ENODEV,	  ENOENT,  ENOMEM,
+		ENOMSG, ENOTTY,	   ENXIO,     EOPNOTSUPP, EPERM,   EOWNERDEAD,
+		0,	ETIMEDOUT, ESHUTDOWN,
+	};
+	static const struct {
+		int error;
+		const char *word;
+	} words[] = {
+		{ EACCES, "group secmem" },	    { EACCES, "nodev" },
+		{ EPERM, "PrivateDevices=" },	    { EPERM, "device cgroup" },
+		{ ENOENT, "modprobe secmem" },	    { ENOENT, "chroot" },
+		{ ENOMEM, "RLIMIT_MEMLOCK" },	    { ENOMEM, "memlock_cap" },
+		{ ENOMEM, "whole pages" },	    { EKEYREVOKED, "fork" },
+		{ EOPNOTSUPP, "secmemctl status" },
+	};
+	const char *none = secmem_strerror(EXDEV);
+	unsigned int i;
+
+	for (i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
+		EXPECT_STRNE(none, secmem_strerror(errors[i]));
+		EXPECT_STREQ(secmem_strerror(errors[i]),
+			     secmem_strerror(-errors[i]));
+		EXPECT_EQ(NULL, strchr(secmem_strerror(errors[i]), '\n'));
+	}
+	for (i = 0; i < sizeof(words) / sizeof(*words); i++)
+		EXPECT_NE(NULL, strstr(secmem_strerror(words[i].error),
+				       words[i].word));
+	EXPECT_STREQ(none, secmem_strerror(INT_MIN));
 }
 
 /* The examples, as the README has them, and programs */

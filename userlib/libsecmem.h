@@ -355,6 +355,12 @@ const char *secmem_why_text(unsigned int why); /* of SECMEM_WHY_* */
 const char *secmem_right_name(unsigned int bit); /* "read" */
 
 /*
+ * One English sentence, without a stop, that says what an error of this
+ * library means and what to do about it: 0, errno or -errno. Never NULL.
+ */
+const char *secmem_strerror(int error);
+
+/*
  * Cleanup
  * -------
  *	SECMEM_AUTO_RELEASE struct secmem_access access = { 0 };
