@@ -29,7 +29,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "libsecmem.h"
 #include "secmemctl.h"
 
 /* Where some attack could not be tried; as mount(8) and others have it. */

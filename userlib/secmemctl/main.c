@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * secmemctl: what secmem enforces here, and secrets for programs that a shell
+ * starts. This file has the table of its commands.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "secmemctl.h"
+
+struct command {
+	const char *name;
+	const char *arguments;
+	const char *purpose;
+	const char *options;
+	const char *notes;
+	int (*run)(int argc, char **argv);
+};
+
+static const struct command *running;
+
+static const struct command commands[] = {
+	{
+		"status",
+		"",
+		"show what this kernel enforces, and why it does not",
+		NULL,
+		NULL,
+		status_run,
+	},
+	{
+		"run",
+		"[options] [--] COMMAND [ARGUMENT...]",
+		"read a secret and give COMMAND a grant of it",
+		" -f, --fd FD          read the secret from FD, not standard input\n"
+		" -l, --label TEXT     its public label\n"
+		" -n, --length BYTES   read that many bytes, not up to the end\n"
+		" -r, --rights LIST    what COMMAND may do: some of read,write,map,\n"
+		"                        compare,seal,close,revoke,export\n"
+		"                        (read,map,compare,close)\n"
+		" -s, --suspend-wipe   the secret does not outlive a suspend\n",
+		"COMMAND finds the grant's descriptor in SECMEM_FD, and the end of file\n"
+		"where the secret was read.\n",
+		run_run,
+	},
+	{
+		"stat",
+		"[FD]",
+		"show how the secret of FD, or of SECMEM_FD, stands",
+		NULL,
+		NULL,
+		stat_run,
+	},
+	{
+		"cat",
+		"",
+		"write the secret of SECMEM_FD to standard output",
+		NULL,
+		NULL,
+		cat_run,
+	},
+	{
+		"revoke",
+		"NUMBER",
+		"end the vault of that number, whoever holds it",
+		NULL,
+		"The number stands in /proc/PID/fdinfo of the vault's files. Needs\n"
+		"CAP_SYS_ADMIN.\n",
+		revoke_run,
+	},
+	{
+		"demo",
+		"[options] [KEYFILE]",
+		"try to steal a key from ordinary memory and from secmem",
+		"     --color[=WHEN]  always, never or auto\n"
+		" -u, --user NAME      the user that the key's holder runs as\n",
+		"Without KEYFILE the key is random. Exits with 0 where all went as promised,\n"
+		"64 where it did but something could not be tried.\n",
+		demo_run,
+	},
+};
+
+void usage(void)
+{
+	const struct command *command;
+	size_t i;
+
+	printf("\nUsage:\n");
+	if (running)
+		printf(" secmemctl %s%s%s\n", running->name,
+		       *running->arguments ? " " : "", running->arguments);
+	else
+		printf(" secmemctl COMMAND [options]\n");
+	printf("\n%s\n",
+	       running ?
+		       running->purpose :
+		       "Secrets in memory that is mapped only while accessed.");
+	if (!running) {
+		printf("\nCommands:\n");
+		for (i = 0; i < ARRAY_SIZE(commands); i++) {
+			command = &commands[i];
+			printf(" %-8s %s\n", command->name, command->purpose);
+		}
+	}
+	printf("\nOptions:\n");
+	if (running && running->options)
+		printf("%s\n", running->options);
+	printf(" -h, --help           display this help\n");
+	printf(" -V, --version        display version\n");
+	if (running && running->notes)
+		printf("\n%s", running->notes);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = { COMMON_OPTIONS, { 0 } };
+	int option;
+	size_t i;
+
+	if (argc)
+		argv[0] = program_invocation_short_name;
+	option = getopt_long(argc, argv, "+hV", options, NULL);
+	if (option != -1)
+		return common_option(option);
+	if (optind >= argc) {
+		complain("no command given");
+		return usage_fail();
+	}
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(argv[optind], commands[i].name))
+			running = &commands[i];
+	if (!running) {
+		complain("unknown command '%s'", argv[optind]);
+		return usage_fail();
+	}
+	argc -= optind;
+	argv += optind;
+	/* So that getopt speaks of secmemctl, and begins anew. */
+	argv[0] = program_invocation_short_name;
+	optind = 0;
+	return running->run(argc, argv);
+}
