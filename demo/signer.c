@@ -212,7 +212,7 @@ static void close_held(const char *message)
 {
 	unsigned char signature[crypto_sign_BYTES];
 	struct secmem_access access, other;
-	struct secmem_stat stat;
+	struct secmem_status stat;
 	int64_t released;
 	pthread_t thread;
 	int error;

@@ -271,12 +271,12 @@ struct secmem_call {
 	union {
 		__u32 size;
 		struct secmem_info info;
-		struct secmem_create create;
-		struct secmem_acquire acquire;
+		struct secmem_create_args create;
+		struct secmem_acquire_args acquire;
 		struct secmem_op op;
 		struct secmem_copy copy;
-		struct secmem_stat stat;
-		struct secmem_export export;
+		struct secmem_status stat;
+		struct secmem_export_args export;
 	};
 	struct secmem_secret *secret;	/* CREATE: reserved, not yet published */
 	struct secmem_bytes bytes;
@@ -476,7 +476,7 @@ int secmem_secret_close(struct secmem_secret *secret, u32 generation,
 			u32 flags, s64 deadline);
 void secmem_secret_revoke_locked(struct secmem_secret *secret);
 int secmem_secret_revoke(struct secmem_secret *secret, u32 generation);
-int secmem_secret_stat(struct secmem_secret *secret, struct secmem_stat *stat);
+int secmem_secret_stat(struct secmem_secret *secret, struct secmem_status *stat);
 u64 secmem_secret_protections(const struct secmem_bytes *bytes, bool linger);
 u64 secmem_protections(void);
 u8 secmem_protection_why(unsigned int bit);

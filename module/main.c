@@ -64,7 +64,7 @@ static int secmem_ioctl_info(struct secmem_grant *grant,
 static int secmem_ioctl_create(struct secmem_grant *grant,
 			       struct secmem_call *call)
 {
-	struct secmem_create *args = &call->create;
+	struct secmem_create_args *args = &call->create;
 	bool linger = args->flags & SECMEM_CREATE_LINGER;
 	u32 align = args->align ?: 1;
 	u64 handle;
@@ -129,7 +129,7 @@ static void secmem_ioctl_create_end(struct secmem_grant *grant,
 static int secmem_ioctl_acquire(struct secmem_grant *grant,
 				struct secmem_call *call)
 {
-	struct secmem_acquire *args = &call->acquire;
+	struct secmem_acquire_args *args = &call->acquire;
 	struct secmem_secret *secret;
 	u32 mode = args->flags & (SECMEM_READ | SECMEM_WRITE);
 	u32 rights = SECMEM_RIGHT_MAP | SECMEM_RIGHT_READ;
@@ -292,7 +292,7 @@ static int secmem_ioctl_stat(struct secmem_grant *grant,
 static int secmem_ioctl_export(struct secmem_grant *grant,
 			       struct secmem_call *call)
 {
-	struct secmem_export *args = &call->export;
+	struct secmem_export_args *args = &call->export;
 	int ret;
 
 	if (args->flags || !args->rights ||
@@ -331,9 +331,10 @@ struct secmem_ioctl {
 
 static const struct secmem_ioctl secmem_ioctls[] = {
 	SECMEM_IOCTL(INFO, info, .out = true, .run = secmem_ioctl_info),
-	SECMEM_IOCTL(CREATE, create, .out = true, .run = secmem_ioctl_create,
+	SECMEM_IOCTL(CREATE, create_args, .out = true,
+		     .run = secmem_ioctl_create,
 		     .end = secmem_ioctl_create_end),
-	SECMEM_IOCTL(ACQUIRE, acquire, .out = true,
+	SECMEM_IOCTL(ACQUIRE, acquire_args, .out = true,
 		     .run = secmem_ioctl_acquire,
 		     .end = secmem_ioctl_acquire_end),
 	SECMEM_IOCTL(RELEASE, op, .run = secmem_ioctl_release),
@@ -343,8 +344,9 @@ static const struct secmem_ioctl secmem_ioctls[] = {
 	SECMEM_IOCTL(SEAL, op, .run = secmem_ioctl_seal),
 	SECMEM_IOCTL(CLOSE, op, .run = secmem_ioctl_close),
 	SECMEM_IOCTL(REVOKE, op, .run = secmem_ioctl_revoke),
-	SECMEM_IOCTL(STAT, stat, .out = true, .run = secmem_ioctl_stat),
-	SECMEM_IOCTL(EXPORT, export, .out = true, .run = secmem_ioctl_export,
+	SECMEM_IOCTL(STAT, status, .out = true, .run = secmem_ioctl_stat),
+	SECMEM_IOCTL(EXPORT, export_args, .out = true,
+		     .run = secmem_ioctl_export,
 		     .end = secmem_ioctl_export_end),
 };
 
@@ -531,7 +533,7 @@ static void secmem_file_show_secret(struct seq_file *seq,
 				    struct secmem_grant *grant)
 {
 	static const char * const states[] = { "closed", "open", "closing" };
-	struct secmem_stat stat = {
+	struct secmem_status stat = {
 		.handle = secmem_handle_make(grant->secret->slot,
 					     grant->generation),
 	};

@@ -545,7 +545,7 @@ u64 secmem_secret_protections(const struct secmem_bytes *bytes, bool linger)
 }
 
 static void secmem_secret_stat_holders(struct secmem_secret *secret,
-				       struct secmem_stat *stat)
+				       struct secmem_status *stat)
 {
 	struct secmem_holder *holder;
 
@@ -571,11 +571,11 @@ static void secmem_secret_stat_holders(struct secmem_secret *secret,
  * Context: Process context, may sleep.
  * Return: 0, or -ENOENT.
  */
-int secmem_secret_stat(struct secmem_secret *secret, struct secmem_stat *stat)
+int secmem_secret_stat(struct secmem_secret *secret, struct secmem_status *stat)
 {
 	int ret;
 
-	*stat = (struct secmem_stat){ .size = stat->size,
+	*stat = (struct secmem_status){ .size = stat->size,
 				      .handle = stat->handle };
 	mutex_lock(&secret->lock);
 	ret = secmem_secret_check(secret,

@@ -31,19 +31,19 @@ AT(info, violations, 96);
 AT(info, wipes, 104);
 AT(info, why, 112);
 AT(info, version, 144);
-AT(create, flags, 4);
-AT(create, length, 8);
-AT(create, align, 16);
-AT(create, reserved, 20);
-AT(create, require, 24);
-AT(create, label, 32);
-AT(create, handle, 64);
-AT(create, protections, 72);
-AT(acquire, flags, 4);
-AT(acquire, handle, 8);
-AT(acquire, deadline, 16);
-AT(acquire, offset, 24);
-AT(acquire, length, 32);
+AT(create_args, flags, 4);
+AT(create_args, length, 8);
+AT(create_args, align, 16);
+AT(create_args, reserved, 20);
+AT(create_args, require, 24);
+AT(create_args, label, 32);
+AT(create_args, handle, 64);
+AT(create_args, protections, 72);
+AT(acquire_args, flags, 4);
+AT(acquire_args, handle, 8);
+AT(acquire_args, deadline, 16);
+AT(acquire_args, offset, 24);
+AT(acquire_args, length, 32);
 AT(op, flags, 4);
 AT(op, handle, 8);
 AT(op, deadline, 16);
@@ -55,21 +55,21 @@ AT(copy, offset, 32);
 AT(copy, length, 40);
 AT(copy, equal, 48);
 AT(copy, reserved, 52);
-AT(stat, flags, 4);
-AT(stat, handle, 8);
-AT(stat, state, 16);
-AT(stat, protection, 20);
-AT(stat, stat_flags, 24);
-AT(stat, readers, 28);
-AT(stat, writers, 32);
-AT(stat, waiters, 36);
-AT(stat, length, 40);
-AT(stat, protections, 48);
-AT(stat, label, 56);
-AT(export, flags, 4);
-AT(export, handle, 8);
-AT(export, rights, 16);
-AT(export, fd, 20);
+AT(status, flags, 4);
+AT(status, handle, 8);
+AT(status, state, 16);
+AT(status, protection, 20);
+AT(status, stat_flags, 24);
+AT(status, readers, 28);
+AT(status, writers, 32);
+AT(status, waiters, 36);
+AT(status, length, 40);
+AT(status, protections, 48);
+AT(status, label, 56);
+AT(export_args, flags, 4);
+AT(export_args, handle, 8);
+AT(export_args, rights, 16);
+AT(export_args, fd, 20);
 
 _Static_assert(SECMEM_IOC_INFO == 0xb800, "INFO");
 _Static_assert(SECMEM_IOC_EXPORT == 0xb80b, "EXPORT");
@@ -79,7 +79,7 @@ _Static_assert(SECMEM_IOC_EXPORT == 0xb80b, "EXPORT");
 /* Everything that a refused call must leave alone. */
 struct snapshot {
 	struct secmem_info info;
-	struct secmem_stat stat;
+	struct secmem_status stat;
 	unsigned char bytes[LENGTH];
 };
 
@@ -151,15 +151,15 @@ FIXTURE_VARIANT_ADD(call, info)
 FIXTURE_VARIANT_ADD(call, create)
 {
 	.nr = SECMEM_IOC_CREATE,
-	.size = sizeof(struct secmem_create),
+	.size = sizeof(struct secmem_create_args),
 	.flags_known = SECMEM_CREATE_ALL,
 	.has_results = true,
-	.zero = { FIELD(create, reserved) },
+	.zero = { FIELD(create_args, reserved) },
 };
 FIXTURE_VARIANT_ADD(call, acquire)
 {
 	.nr = SECMEM_IOC_ACQUIRE,
-	.size = sizeof(struct secmem_acquire),
+	.size = sizeof(struct secmem_acquire_args),
 	.flags_known = SECMEM_NOWAIT | SECMEM_READ | SECMEM_WRITE,
 	.takes_handle = true,
 	.has_results = true,
@@ -228,14 +228,14 @@ FIXTURE_VARIANT_ADD(call, revoke)
 FIXTURE_VARIANT_ADD(call, stat)
 {
 	.nr = SECMEM_IOC_STAT,
-	.size = sizeof(struct secmem_stat),
+	.size = sizeof(struct secmem_status),
 	.takes_handle = true,
 	.has_results = true,
 };
 FIXTURE_VARIANT_ADD(call, export)
 {
 	.nr = SECMEM_IOC_EXPORT,
-	.size = sizeof(struct secmem_export),
+	.size = sizeof(struct secmem_export_args),
 	.takes_handle = true,
 	.has_results = true,
 	.later = true,
@@ -251,11 +251,11 @@ static void call_fill(FIXTURE_DATA(call) * self,
 	memset(arg, 0, ARG_PAGES * SM_PAGE);
 	switch (variant->nr) {
 	case SECMEM_IOC_CREATE:
-		((struct secmem_create *)arg)->length = LENGTH;
+		((struct secmem_create_args *)arg)->length = LENGTH;
 		break;
 	case SECMEM_IOC_ACQUIRE:
-		((struct secmem_acquire *)arg)->flags = SECMEM_READ;
-		((struct secmem_acquire *)arg)->deadline = SECMEM_FOREVER;
+		((struct secmem_acquire_args *)arg)->flags = SECMEM_READ;
+		((struct secmem_acquire_args *)arg)->deadline = SECMEM_FOREVER;
 		break;
 	case SECMEM_IOC_CLOSE:
 		((struct secmem_op *)arg)->deadline = SECMEM_FOREVER;
@@ -268,7 +268,7 @@ static void call_fill(FIXTURE_DATA(call) * self,
 		((struct secmem_copy *)arg)->length = LENGTH;
 		break;
 	case SECMEM_IOC_EXPORT:
-		((struct secmem_export *)arg)->rights = SECMEM_RIGHT_READ;
+		((struct secmem_export_args *)arg)->rights = SECMEM_RIGHT_READ;
 		break;
 	}
 	/* size and handle stand first in all that have them. */
@@ -553,7 +553,7 @@ TEST_F(call, handle_none_is_enoent)
 
 TEST_F(call, stale_handle_names_a_closed_secret)
 {
-	struct secmem_stat zero = {
+	struct secmem_status zero = {
 		.size = sizeof(zero),
 		.handle = self->stale,
 		.state = SECMEM_STATE_CLOSED,
@@ -679,7 +679,7 @@ TEST_F(vault, create_refuses_lengths_outside_its_range)
 		1ULL << 32, (1ULL << 32) + 1,
 		UINT64_MAX,
 	};
-	struct secmem_create c;
+	struct secmem_create_args c;
 	uint64_t handle;
 	size_t i;
 
@@ -696,7 +696,7 @@ TEST_F(vault, create_refuses_alignments_that_are_none)
 	static const uint32_t bad[] = { 3,	     6,		12,   24,
 					4095,	     4097,	8192, 1U << 16,
 					0x80000000U, UINT32_MAX };
-	struct secmem_create c;
+	struct secmem_create_args c;
 	uint32_t align;
 	size_t i;
 
@@ -711,7 +711,7 @@ TEST_F(vault, create_refuses_alignments_that_are_none)
 
 TEST_F(vault, create_refuses_unknown_protections)
 {
-	struct secmem_create c;
+	struct secmem_create_args c;
 	int bit;
 
 	for (bit = SECMEM_PROT_COUNT; bit < 64; bit++)
@@ -723,7 +723,7 @@ TEST_F(vault, create_refuses_unknown_protections)
 TEST_F(vault, create_requires_only_what_is_in_force)
 {
 	struct secmem_info info;
-	struct secmem_create c;
+	struct secmem_create_args c;
 	int bit, err;
 
 	ASSERT_EQ(0, sm_info(self->v.fd, &info));
@@ -747,7 +747,7 @@ TEST_F(vault, create_says_where_overrun_and_canary_have_no_room)
 {
 	const uint64_t overrun = 1ULL << SECMEM_PROT_OVERRUN;
 	const uint64_t canary = 1ULL << SECMEM_PROT_CANARY;
-	struct secmem_create c;
+	struct secmem_create_args c;
 
 	/* A length that is no multiple of the alignment cannot end its page. */
 	EXPECT_EQ(-EOPNOTSUPP,
@@ -956,7 +956,7 @@ FIXTURE_TEARDOWN(inside)
 
 #define EXPECT_NOTHING_HELD(handle)                                 \
 	do {                                                        \
-		struct secmem_stat st;                              \
+		struct secmem_status st;                            \
 		EXPECT_EQ(0, sm_stat(self->v.fd, handle, &st));     \
 		EXPECT_EQ(0, st.readers + st.writers + st.waiters); \
 		EXPECT_EQ(0, st.protection);                        \

@@ -40,7 +40,7 @@ FIXTURE_TEARDOWN(access)
 
 #define EXPECT_STAT(expected_protection, expected_readers, expected_writers) \
 	do {                                                                 \
-		struct secmem_stat st;                                       \
+		struct secmem_status st;                                     \
 		EXPECT_EQ(0, sm_stat(self->v.fd, self->handle, &st));        \
 		EXPECT_EQ(SECMEM_STATE_OPEN, st.state);                      \
 		EXPECT_EQ(expected_protection, st.protection);               \
@@ -228,7 +228,7 @@ TEST_F(access, offset_and_length_name_the_bytes)
 	};
 	unsigned char *expected = malloc(SECMEM_LENGTH_MAX);
 	uint64_t handles[ARRAY_SIZE(lengths)];
-	struct secmem_acquire a;
+	struct secmem_acquire_args a;
 	size_t i;
 
 	ASSERT_NE(NULL, expected);
@@ -271,8 +271,8 @@ TEST_F(access, offset_and_length_name_the_bytes)
 
 TEST_F(access, alignment_is_kept)
 {
-	struct secmem_create c;
-	struct secmem_acquire a;
+	struct secmem_create_args c;
+	struct secmem_acquire_args a;
 	uint32_t align;
 	uint64_t length;
 
@@ -300,8 +300,8 @@ TEST_F(access, alignment_is_kept)
 TEST_F(access, label_is_shown)
 {
 	static const char full[] = "01234567890123456789012345678901";
-	struct secmem_create c;
-	struct secmem_stat st;
+	struct secmem_create_args c;
+	struct secmem_status st;
 
 	ASSERT_EQ(0, sm_create_as(self->v.fd, 10, 0, 0, "tls key", 0, &c));
 	ASSERT_EQ(0, sm_stat(self->v.fd, c.handle, &st));
@@ -320,7 +320,7 @@ TEST_F(access, label_is_shown)
 TEST_F(access, random_secrets_differ)
 {
 	static unsigned char bytes[2][5000];
-	struct secmem_create c[2];
+	struct secmem_create_args c[2];
 	size_t i, j, zero;
 
 	for (i = 0; i < 2; i++) {
@@ -816,7 +816,7 @@ TEST_F(wait, close_ends_it_with_ekeyrevoked)
 
 TEST_F(access, sealed_secret_is_never_written_again)
 {
-	struct secmem_stat st;
+	struct secmem_status st;
 	unsigned char *bytes;
 	int i, err;
 
@@ -841,7 +841,7 @@ TEST_F(access, sealed_secret_is_never_written_again)
 
 TEST_F(access, seal_is_refused_while_written)
 {
-	struct secmem_stat st;
+	struct secmem_status st;
 
 	ASSERT_EQ(0, ACQUIRE(SECMEM_WRITE));
 	EXPECT_EQ(-EBUSY, sm_seal(self->v.fd, self->handle));
@@ -1014,7 +1014,7 @@ TEST(acquire_without_a_view_is_enxio)
 {
 	unsigned char got = 0;
 	uint64_t handle;
-	struct secmem_stat st;
+	struct secmem_status st;
 	int fd = sm_open();
 
 	ASSERT_LE(0, fd);
@@ -1039,7 +1039,7 @@ TEST(secret_beyond_the_view_is_enxio)
 	uint64_t handles[16], offset;
 	unsigned char *view, got;
 	int i, err, within = 0, beyond = 0;
-	struct secmem_stat st;
+	struct secmem_status st;
 	int fd = sm_open();
 
 	ASSERT_LE(0, fd);
@@ -1406,7 +1406,7 @@ static void *party_giving_up(void *arg)
 {
 	struct guest *guest = arg;
 	struct party *party = guest->party;
-	struct secmem_acquire a;
+	struct secmem_acquire_args a;
 	int i;
 
 	pthread_barrier_wait(&party->barrier);

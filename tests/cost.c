@@ -52,7 +52,7 @@ static int64_t ticks(void)
 static int measure(int fd, uint64_t handle, struct cost *cost)
 {
 	int64_t acquires[SAMPLES], releases[SAMPLES], t[3];
-	struct secmem_acquire a;
+	struct secmem_acquire_args a;
 	int i;
 
 	for (i = 0; i < SAMPLES; i++) {
@@ -85,8 +85,8 @@ struct strangers {
 static int strangers_run(void *arg)
 {
 	struct strangers *s = arg;
-	struct secmem_acquire a;
-	struct secmem_stat st;
+	struct secmem_acquire_args a;
+	struct secmem_status st;
 	int i;
 
 	for (i = 0; i < STRANGERS; i++)

@@ -71,7 +71,7 @@ static uint64_t protections(uint8_t *why)
 /* CREATE with a mask that must hold; got is what does. */
 static int create_requiring(int fd, uint64_t mask, uint64_t *got)
 {
-	struct secmem_create c;
+	struct secmem_create_args c;
 	int err = sm_create_as(fd, 1, 0, 0, NULL, mask, &c);
 
 	*got = c.protections;

@@ -202,7 +202,7 @@ static int prepare_file(struct place *p)
 
 static int prepare_bound(struct place *p)
 {
-	struct secmem_stat st;
+	struct secmem_status st;
 	int err = prepare_file(p);
 
 	if (err)
@@ -321,7 +321,7 @@ static int call_create(struct place *p)
 
 static int call_create_pages(struct place *p)
 {
-	struct secmem_create c;
+	struct secmem_create_args c;
 
 	return sm_create_as(p->fd, 5 * 4096 + 1, 0, SECMEM_CREATE_RANDOM, "nth",
 			    0, &c);
@@ -386,7 +386,7 @@ static int call_revoke(struct place *p)
 
 static int call_stat(struct place *p)
 {
-	struct secmem_stat st;
+	struct secmem_status st;
 
 	return sm_stat(p->fd, p->handle, &st);
 }
@@ -429,7 +429,7 @@ static int call_other_map(struct place *p)
 
 static int call_other_stat(struct place *p)
 {
-	struct secmem_stat st;
+	struct secmem_status st;
 
 	return sm_stat(p->other, p->handle, &st);
 }

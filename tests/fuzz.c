@@ -305,21 +305,21 @@ static size_t call_build(unsigned int nr, struct file *file, void *at)
 		*(struct secmem_info *)at = (struct secmem_info){ 0 };
 		return sizeof(struct secmem_info);
 	case _IOC_NR(SECMEM_IOC_CREATE):
-		*(struct secmem_create *)at = (struct secmem_create){
+		*(struct secmem_create_args *)at = (struct secmem_create_args){
 			.flags = chance(4) ? 0 : chance(8),
 			.length = some_length(),
 			.align = chance(4) ? 0 : 1U << chance(13),
 			.require = chance(8) ? 0 : chance(1 << 19),
 		};
-		return sizeof(struct secmem_create);
+		return sizeof(struct secmem_create_args);
 	case _IOC_NR(SECMEM_IOC_ACQUIRE):
-		*(struct secmem_acquire *)at = (struct secmem_acquire){
+		*(struct secmem_acquire_args *)at = (struct secmem_acquire_args){
 			.flags = (chance(3) ? SECMEM_READ : SECMEM_WRITE) |
 				 (chance(2) ? SECMEM_NOWAIT : 0),
 			.handle = some_handle(file),
 			.deadline = some_deadline(),
 		};
-		return sizeof(struct secmem_acquire);
+		return sizeof(struct secmem_acquire_args);
 	case _IOC_NR(SECMEM_IOC_CLOSE):
 		*(struct secmem_op *)at = (struct secmem_op){
 			.flags = chance(2) ? SECMEM_NOWAIT : 0,
@@ -342,17 +342,17 @@ static size_t call_build(unsigned int nr, struct file *file, void *at)
 		};
 		return sizeof(struct secmem_copy);
 	case _IOC_NR(SECMEM_IOC_STAT):
-		*(struct secmem_stat *)at =
-			(struct secmem_stat){ .handle = some_handle(file) };
-		return sizeof(struct secmem_stat);
+		*(struct secmem_status *)at =
+			(struct secmem_status){ .handle = some_handle(file) };
+		return sizeof(struct secmem_status);
 	case _IOC_NR(SECMEM_IOC_EXPORT):
-		*(struct secmem_export *)at = (struct secmem_export){
+		*(struct secmem_export_args *)at = (struct secmem_export_args){
 			.handle = chance(3) ? some_handle(file) : 0,
 			.rights = chance(6) ? SECMEM_RIGHT_ALL &
 						      ~SECMEM_RIGHT_CREATE :
 					      chance(SECMEM_RIGHT_ALL * 2),
 		};
-		return sizeof(struct secmem_export);
+		return sizeof(struct secmem_export_args);
 	default:
 		*(struct secmem_op *)at =
 			(struct secmem_op){ .handle = some_handle(file) };
@@ -409,8 +409,8 @@ static void judge(unsigned int op, int err)
 
 static void call_learn(unsigned int nr, struct file *file, void *at)
 {
-	struct secmem_create *create = at;
-	struct secmem_export *export = at;
+	struct secmem_create_args *create = at;
+	struct secmem_export_args *export = at;
 
 	if (nr == _IOC_NR(SECMEM_IOC_CREATE))
 		file->handles[chance(HANDLES)] = create->handle;

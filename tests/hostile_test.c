@@ -312,7 +312,7 @@ struct hoard {
 static int hoard_run(void *arg)
 {
 	struct hoard *h = arg;
-	struct secmem_stat st;
+	struct secmem_status st;
 	int fd, out, err;
 	uint64_t handle;
 
@@ -500,7 +500,7 @@ static void *crowd_run(void *arg)
 	case SECMEM_IOC_ACQUIRE:
 		err = sm_acquire_at(c->v->fd, c->handle, SECMEM_WRITE,
 				    SECMEM_FOREVER,
-				    &(struct secmem_acquire){ 0 });
+				    &(struct secmem_acquire_args){ 0 });
 		if (!err)
 			err = sm_release(c->v->fd, c->handle);
 		break;

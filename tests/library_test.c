@@ -34,14 +34,14 @@ static struct secmem_info info_now(void)
 
 static unsigned int readers_of(secmem_secret_t secret)
 {
-	struct secmem_stat stat;
+	struct secmem_status stat;
 
 	return secmem_stat(secret, &stat, sizeof(stat)) ? 99 : stat.readers;
 }
 
 static unsigned int writers_of(secmem_secret_t secret)
 {
-	struct secmem_stat stat;
+	struct secmem_status stat;
 
 	return secmem_stat(secret, &stat, sizeof(stat)) ? 99 : stat.writers;
 }
@@ -137,7 +137,7 @@ TEST(create_options)
 		.require = 1ULL << SECMEM_PROT_UNMAPPED,
 	};
 	struct secmem_access access;
-	struct secmem_stat stat;
+	struct secmem_status stat;
 	secmem_secret_t secret;
 
 	ASSERT_EQ(0, secmem_create_zero(&secret, 100, &options));
@@ -286,7 +286,7 @@ TEST(from_file_at_its_offset_and_in_part)
 {
 	unsigned char got[10];
 	secmem_secret_t secret;
-	struct secmem_stat stat;
+	struct secmem_status stat;
 	int fd = file_of(100);
 
 	ASSERT_LE(0, fd);
@@ -372,7 +372,7 @@ TEST(from_file_of_false_length)
 	for (i = 0; i < 3; i++) {
 		char expected[4096], got[4096];
 		secmem_secret_t secret;
-		struct secmem_stat stat;
+		struct secmem_status stat;
 		ssize_t length;
 		int fd = open(names[i], O_RDONLY);
 
@@ -1051,7 +1051,7 @@ static void *wait_to_write(void *argument)
 
 static bool waits(secmem_secret_t secret)
 {
-	struct secmem_stat stat;
+	struct secmem_status stat;
 
 	return !secmem_stat(secret, &stat, sizeof(stat)) && stat.waiters;
 }
@@ -1184,7 +1184,7 @@ TEST(a_closed_secret)
 {
 	struct secmem_access access;
 	secmem_secret_t secret, again;
-	struct secmem_stat stat;
+	struct secmem_status stat;
 	char byte = 0;
 
 	ASSERT_EQ(0, create_text(&secret));
@@ -1233,7 +1233,7 @@ TEST(sizes_of_stat_and_info)
 		struct secmem_info info;
 		char more[8];
 	} info;
-	struct secmem_stat stat;
+	struct secmem_status stat;
 	secmem_secret_t secret;
 
 	ASSERT_EQ(0, create_text(&secret));
@@ -1286,7 +1286,7 @@ static int child_of(void *argument)
 	struct family *family = argument;
 	secmem_secret_t own, stale = family->secret;
 	char byte = 0, got[sizeof(text)];
-	struct secmem_stat stat;
+	struct secmem_status stat;
 	void *data = family->access.data;
 	int failure = 0;
 
@@ -1699,7 +1699,7 @@ TEST(adopt_refusals)
 	secmem_secret_t secret, other;
 	secmem_grant_t grant;
 	struct pass pass;
-	struct secmem_stat stat = { .size = sizeof(stat) };
+	struct secmem_status stat = { .size = sizeof(stat) };
 	int fd;
 
 	EXPECT_EQ(-ENOTTY, secmem_adopt(open("/dev/null", O_RDWR), &secret));

@@ -177,7 +177,7 @@ TEST_F(life, close_waits_for_the_last_of_nested_accesses)
 TEST_F(life, nothing_new_begins_while_closing)
 {
 	unsigned char buffer[LENGTH] = { 0 }, *bytes;
-	struct secmem_stat st;
+	struct secmem_status st;
 	uint32_t equal;
 	int i, err;
 
@@ -237,7 +237,7 @@ TEST_F(life, second_closer_waits_for_the_same_end)
 /* A closer that gave up, in each way: the last release finishes its work. */
 #define EXPECT_LAST_RELEASE_CLOSES                                    \
 	do {                                                          \
-		struct secmem_stat st;                                \
+		struct secmem_status st;                              \
 		EXPECT_EQ(0, sm_stat(self->v.fd, self->handle, &st)); \
 		EXPECT_EQ(SECMEM_STATE_CLOSING, st.state);            \
 		EXPECT_EQ(0, st.waiters);                             \
@@ -311,7 +311,7 @@ TEST_F_TIMEOUT(life, stale_handle_never_names_the_next_secret, SM_LOOP_TIMEOUT)
 	static uint64_t handles[STALE_ROUNDS];
 	unsigned char buffer[LENGTH];
 	uint64_t offset = 0, at = 0, next;
-	struct secmem_stat st;
+	struct secmem_status st;
 	bool reused = false;
 	uint32_t equal, held;
 	int i;
@@ -384,7 +384,7 @@ TEST_F_TIMEOUT(life, stale_handle_never_names_the_next_secret, SM_LOOP_TIMEOUT)
 
 TEST_F(life, munmap_while_holding_shuts_and_keeps_the_access)
 {
-	struct secmem_stat st;
+	struct secmem_status st;
 	unsigned char *bytes, got;
 	void *again;
 	int err;
@@ -698,7 +698,7 @@ struct heir {
 static int refused_with(int fd, uint64_t handle, int error)
 {
 	unsigned char buffer[LENGTH] = { 0 };
-	struct secmem_stat st;
+	struct secmem_status st;
 	uint64_t made;
 	uint32_t equal;
 
@@ -727,7 +727,7 @@ static int refused_with(int fd, uint64_t handle, int error)
 static int inherit(int fd, uint64_t handle)
 {
 	unsigned char buffer[LENGTH] = { 0 };
-	struct secmem_stat st;
+	struct secmem_status st;
 	struct sm_vault v = { .fd = fd };
 	uint64_t made;
 	uint32_t equal;
@@ -863,7 +863,7 @@ TEST_F(life, access_outlives_the_thread_that_took_it)
 {
 	struct sm_call call =
 		CALL(SECMEM_IOC_ACQUIRE, SECMEM_WRITE, SECMEM_FOREVER);
-	struct secmem_stat st;
+	struct secmem_status st;
 	pthread_t thread;
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, acquire_and_end, &call));
@@ -1311,8 +1311,8 @@ TEST_F_TIMEOUT(life, held_access_is_never_taken_away_by_closers,
 #define main harness_main
 TEST(place_keeps_no_label)
 {
-	struct secmem_create named, next;
-	struct secmem_stat st;
+	struct secmem_create_args named, next;
+	struct secmem_status st;
 	struct sm_vault v;
 	int i;
 

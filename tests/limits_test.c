@@ -249,7 +249,7 @@ TEST(memlock_limit_may_be_0_or_infinite)
 
 static int memlock_failed_create(void *arg)
 {
-	struct secmem_create *c;
+	struct secmem_create_args *c;
 	int fd = sm_open(), i;
 
 	(void)arg;

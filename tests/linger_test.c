@@ -23,7 +23,7 @@ FIXTURE(linger)
 static int linger_create(int fd, uint64_t *handle)
 {
 	unsigned char buffer[LENGTH];
-	struct secmem_create c;
+	struct secmem_create_args c;
 	int err =
 		sm_create_as(fd, LENGTH, 0, SECMEM_CREATE_LINGER, NULL, 0, &c);
 
@@ -113,8 +113,8 @@ TEST_F(linger, nothing_lingers_unasked)
 
 TEST_F(linger, says_what_it_gives_up)
 {
-	struct secmem_create c;
-	struct secmem_stat st;
+	struct secmem_create_args c;
+	struct secmem_status st;
 
 	ASSERT_EQ(0, sm_stat(self->v.fd, self->handle, &st));
 	EXPECT_EQ(SECMEM_STAT_LINGER, st.stat_flags);
@@ -210,7 +210,7 @@ static void *writer_run(void *arg)
 
 static bool linger_waits(int fd, uint64_t handle)
 {
-	struct secmem_stat st;
+	struct secmem_status st;
 
 	return !sm_stat(fd, handle, &st) && st.waiters == 1;
 }
@@ -431,7 +431,7 @@ TEST_F_TIMEOUT(linger, stray_releases_take_accesses_and_no_more,
 	struct stray stray = { .v = &self->v, .handle = self->handle };
 	int64_t until = sm_in_ms(STRAY_MS);
 	unsigned int i, n, lost = 0;
-	struct secmem_stat st;
+	struct secmem_status st;
 	pthread_t thread;
 	uint64_t offset;
 	int err;

@@ -47,7 +47,7 @@ struct peer_tell {
 	uint64_t offset;
 	uint64_t length;
 	uint32_t equal;
-	struct secmem_stat stat;
+	struct secmem_status stat;
 	unsigned char data[PEER_DATA];
 };
 
@@ -122,8 +122,8 @@ struct peer_self {
 static inline void peer_call(struct peer_self *self, const struct peer_ask *ask,
 			     struct peer_tell *tell, int *out)
 {
-	struct secmem_create create;
-	struct secmem_acquire acquire;
+	struct secmem_create_args create;
+	struct secmem_acquire_args acquire;
 
 	memcpy(tell->data, ask->data, sizeof(tell->data));
 	switch (ask->nr) {

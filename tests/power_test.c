@@ -60,8 +60,8 @@ struct stuck {
 	int uffd;
 	int fd;
 	uint32_t flags;
-	struct secmem_create *page;
-	struct secmem_create result;
+	struct secmem_create_args *page;
+	struct secmem_create_args result;
 	pthread_t thread;
 	_Atomic bool over;
 	int err;
@@ -271,7 +271,7 @@ TEST_F(power, create_on_its_way_keeps_from_hibernation)
 
 TEST_F(power, failed_create_does_not_keep_from_hibernation)
 {
-	struct secmem_create *readonly;
+	struct secmem_create_args *readonly;
 	uint64_t handle;
 
 	NEED_HIBERNATION;
@@ -291,8 +291,8 @@ TEST_F(power, failed_create_does_not_keep_from_hibernation)
 /* What asked for it goes, wherever it is open, and what did not stays. */
 TEST_F(power, suspend_wipes_what_asked_for_it_alone)
 {
-	struct secmem_create wiped;
-	struct secmem_stat st;
+	struct secmem_create_args wiped;
+	struct secmem_status st;
 	unsigned char *at;
 	int err;
 
@@ -319,7 +319,7 @@ TEST_F(power, suspend_wipes_what_asked_for_it_alone)
 
 TEST_F(power, hibernation_wipes_what_asked_for_it)
 {
-	struct secmem_create wiped;
+	struct secmem_create_args wiped;
 
 	NEED_HIBERNATION;
 	EXPECT_EQ(0, sm_close(self->v.fd, self->handle));

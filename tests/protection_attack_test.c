@@ -358,7 +358,7 @@ static int call_compare(struct calls *c)
 
 static int call_stat(struct calls *c)
 {
-	struct secmem_stat st;
+	struct secmem_status st;
 
 	return sm_stat(c->fd, c->handle, &st);
 }
@@ -498,7 +498,7 @@ TEST_F(victim, file_opened_again_is_an_empty_vault)
 {
 	struct victim *t = self->t;
 	struct secmem_info info;
-	struct secmem_stat st;
+	struct secmem_status st;
 	unsigned char bytes[64];
 	struct sm_vault v;
 	uint64_t handle;
@@ -1044,7 +1044,7 @@ TEST_F(self, passed_file_answers_nobody)
 static int exec_checks(const char *text)
 {
 	struct secmem_info info;
-	struct secmem_stat st;
+	struct secmem_status st;
 	unsigned char byte;
 	uint64_t open, shut;
 	char line[512];

@@ -259,7 +259,7 @@ TEST_F(view, overrun_faults_at_the_very_next_byte)
 {
 	static const size_t lengths[] = { 1,	2,    31,   32,	  100,
 					  4095, 4096, 4097, 8191, 1 << 20 };
-	struct secmem_create c;
+	struct secmem_create_args c;
 	unsigned char *bytes;
 	int err;
 
@@ -291,8 +291,8 @@ TEST_F(view, alignment_gives_overrun_up_and_says_so)
 		{ 4096, 4096, true },  { 5000, 8, true }, { 5001, 8, false },
 		{ 4097, 4096, false },
 	};
-	struct secmem_create c;
-	struct secmem_stat st;
+	struct secmem_create_args c;
+	struct secmem_status st;
 	unsigned char *bytes;
 	int err;
 
@@ -331,8 +331,8 @@ TEST_F(view, alignment_gives_overrun_up_and_says_so)
 /* Damage at that distance from the first byte is found and told. */
 #define EXPECT_DAMAGE_TOLD(length_, align_, at_)                               \
 	do {                                                                   \
-		struct secmem_create c;                                        \
-		struct secmem_stat st;                                         \
+		struct secmem_create_args c;                                   \
+		struct secmem_status st;                                       \
 		unsigned char *bytes;                                          \
 		int err;                                                       \
                                                                                \
@@ -403,7 +403,7 @@ TEST_F(view, damaged_canary_is_told_to_a_waiting_closer)
 TEST_F(view, canary_is_random_and_the_slack_tells_nothing)
 {
 	unsigned char *bytes, *first, canary[2][8];
-	struct secmem_create c;
+	struct secmem_create_args c;
 	uint64_t handle;
 	unsigned int set;
 	int err;
@@ -917,7 +917,7 @@ TEST(view_is_never_executable)
 TEST(view_of_a_read_only_file_stays_read_only)
 {
 	int fd = open(SECMEM_DEVICE, O_RDONLY | O_CLOEXEC), err;
-	struct secmem_create c;
+	struct secmem_create_args c;
 	struct secmem_info info;
 	struct sm_vault v;
 

@@ -67,7 +67,7 @@ FIXTURE_TEARDOWN(revoke)
 #define EXPECT_ENDED                                                  \
 	do {                                                          \
 		struct secmem_info now;                               \
-		struct secmem_stat st;                                \
+		struct secmem_status st;                              \
 		EXPECT_EQ(0, sm_info(self->watch, &now));             \
 		EXPECT_EQ(self->before.secrets - 1, now.secrets);     \
 		EXPECT_EQ(self->before.pages - 1, now.pages);         \
@@ -558,7 +558,7 @@ TEST_F_TIMEOUT(revoke, races_with_accesses_of_many_threads, 120)
 
 #define HAS_FLAG(flag)                                    \
 	({                                                \
-		struct secmem_stat st_;                   \
+		struct secmem_status st_;                 \
 		sm_stat(self->v.fd, self->handle, &st_) ? \
 			-1 :                              \
 			!!(st_.stat_flags & (flag));      \
@@ -609,8 +609,9 @@ static int die(struct peer *p, int death)
 /* An ACQUIRE for WRITE whose result cannot be written: its caller has none. */
 static int acquire_untold(int fd, uint64_t handle)
 {
-	struct secmem_acquire *a = mmap(NULL, SM_PAGE, PROT_READ | PROT_WRITE,
-					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct secmem_acquire_args *a =
+		mmap(NULL, SM_PAGE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int err;
 
 	if (a == MAP_FAILED)

@@ -93,7 +93,7 @@ static inline int sm_info(int fd, struct secmem_info *info)
 /* With everything that CREATE takes; sm_create() is the usual case. */
 static inline int sm_create_as(int fd, uint64_t length, uint32_t align,
 			       uint32_t flags, const char *label,
-			       uint64_t require, struct secmem_create *c)
+			       uint64_t require, struct secmem_create_args *c)
 {
 	memset(c, 0, sizeof(*c));
 	c->size = sizeof(*c);
@@ -108,7 +108,7 @@ static inline int sm_create_as(int fd, uint64_t length, uint32_t align,
 
 static inline int sm_create(int fd, uint64_t length, uint64_t *handle)
 {
-	struct secmem_create c;
+	struct secmem_create_args c;
 	int err = sm_create_as(fd, length, 0, 0, NULL, 0, &c);
 
 	*handle = err ? SECMEM_HANDLE_NONE : c.handle;
@@ -116,7 +116,7 @@ static inline int sm_create(int fd, uint64_t length, uint64_t *handle)
 }
 
 static inline int sm_acquire_at(int fd, uint64_t handle, uint32_t flags,
-				int64_t deadline, struct secmem_acquire *a)
+				int64_t deadline, struct secmem_acquire_args *a)
 {
 	memset(a, 0, sizeof(*a));
 	a->size = sizeof(*a);
@@ -130,7 +130,7 @@ static inline int sm_acquire_at(int fd, uint64_t handle, uint32_t flags,
 static inline int sm_acquire(int fd, uint64_t handle, uint32_t flags,
 			     uint64_t *offset)
 {
-	struct secmem_acquire a;
+	struct secmem_acquire_args a;
 	int err = sm_acquire_at(fd, handle, flags, SM_PATIENTLY, &a);
 
 	if (!err && offset)
@@ -233,7 +233,7 @@ static inline int sm_compare(int fd, uint64_t handle, const void *buffer,
 		       0, length, equal);
 }
 
-static inline int sm_stat(int fd, uint64_t handle, struct secmem_stat *st)
+static inline int sm_stat(int fd, uint64_t handle, struct secmem_status *st)
 {
 	memset(st, 0, sizeof(*st));
 	st->size = sizeof(*st);
@@ -243,7 +243,7 @@ static inline int sm_stat(int fd, uint64_t handle, struct secmem_stat *st)
 
 static inline int sm_export(int fd, uint64_t handle, uint32_t rights, int *out)
 {
-	struct secmem_export e = {
+	struct secmem_export_args e = {
 		.size = sizeof(e),
 		.handle = handle,
 		.rights = rights,
@@ -425,14 +425,14 @@ static inline void sm_step_aside(unsigned int looks)
 
 static inline bool sm_has_waiters(int fd, uint64_t handle, uint32_t n)
 {
-	struct secmem_stat st;
+	struct secmem_status st;
 
 	return !sm_stat(fd, handle, &st) && st.waiters >= n;
 }
 
 static inline bool sm_has_state(int fd, uint64_t handle, uint32_t state)
 {
-	struct secmem_stat st;
+	struct secmem_status st;
 
 	return !sm_stat(fd, handle, &st) && st.state == state;
 }
@@ -501,7 +501,7 @@ struct sm_call {
 static inline void *sm_call_run(void *arg)
 {
 	struct sm_call *c = arg;
-	struct secmem_acquire a;
+	struct secmem_acquire_args a;
 
 	switch (c->call) {
 	case SECMEM_IOC_ACQUIRE:

@@ -221,7 +221,7 @@ TEST_F(seen, tracepoints_tell_what_was_done_and_never_what_it_holds)
 {
 	unsigned long vault = host_vault(self->v.fd);
 	unsigned char *at, bytes[LENGTH];
-	struct secmem_create c;
+	struct secmem_create_args c;
 	unsigned long long handle;
 	struct sm_call call = {
 		.fd = self->v.fd,

@@ -148,7 +148,7 @@ static int way_acquire(int fd, uint64_t handle, uint32_t rights, uint32_t flags)
 static int way_go(int way, int fd, uint64_t handle, uint32_t rights)
 {
 	unsigned char buffer[LENGTH] = { 0 };
-	struct secmem_stat st;
+	struct secmem_status st;
 	uint32_t equal;
 	uint64_t made;
 	int err, out;
@@ -287,7 +287,7 @@ TEST_F(share, rights_only_shrink)
 
 TEST_F(share, nonsense_is_no_grant)
 {
-	struct secmem_export e = {
+	struct secmem_export_args e = {
 		.size = sizeof(e),
 		.handle = self->handle,
 		.rights = RIGHT(READ),
@@ -322,7 +322,7 @@ TEST_F(share, nonsense_is_no_grant)
 TEST_F(share, other_secrets_are_no_secrets_of_this_grant)
 {
 	unsigned char buffer[LENGTH] = { 0 };
-	struct secmem_stat st;
+	struct secmem_status st;
 	uint32_t equal;
 	uint64_t other;
 	int fd;
@@ -428,7 +428,7 @@ TEST_F(share, exported_files_are_close_on_exec)
 
 TEST_F(share, no_descriptor_left_is_emfile_and_leaves_nothing)
 {
-	struct secmem_export *e;
+	struct secmem_export_args *e;
 	struct rlimit limit;
 	int files[64], n, out, i;
 
@@ -678,7 +678,7 @@ struct rush {
 
 static void rush_go(struct rush *rush)
 {
-	struct secmem_stat st;
+	struct secmem_status st;
 
 	rush->refused += sm_stat(rush->fd, rush->handle, &st) != 0;
 }
@@ -1198,7 +1198,7 @@ TEST_F(share, fdinfo_tells_state_and_counts)
 {
 	struct sm_call writer;
 	char text[4096], number[32];
-	struct secmem_create c;
+	struct secmem_create_args c;
 	int fd;
 
 	ASSERT_EQ(0, sm_create_as(self->v.fd, LENGTH, 0, 0, "a label", 0, &c));
@@ -1254,7 +1254,7 @@ TEST_F(share, fdinfo_escapes_the_label)
 		"\xc3\xa4\xff\x80",
 	};
 	char text[4096];
-	struct secmem_create c;
+	struct secmem_create_args c;
 	size_t i, j;
 	int fd;
 
@@ -1578,7 +1578,7 @@ TEST_HARNESS_MAIN
 TEST(accesses_of_a_further_grant_end_with_its_process)
 {
 	uint64_t handles[3];
-	struct secmem_stat st;
+	struct secmem_status st;
 	struct sm_vault v;
 	struct peer p;
 	int i;

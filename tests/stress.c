@@ -677,7 +677,7 @@ static int acquire(struct entry *entry, uint32_t mode, int op,
 		   unsigned char **bytes)
 {
 	struct known known = known_of(entry);
-	struct secmem_acquire a;
+	struct secmem_acquire_args a;
 	uint32_t flags;
 	int64_t deadline = some_deadline(&flags);
 	int err = sm_acquire_at(entry->grant->fd, entry->handle, mode | flags,
@@ -975,7 +975,7 @@ static int do_stat(struct entry *entry)
 {
 	struct record *record = record_of(entry->id);
 	struct known known = known_of(entry);
-	struct secmem_stat st;
+	struct secmem_status st;
 	int err = sm_stat(entry->grant->fd, entry->handle, &st);
 	bool ends;
 
@@ -1008,7 +1008,7 @@ static int do_stat(struct entry *entry)
 static int do_stale(void)
 {
 	uint64_t handle = __atomic_load_n(&process.stale, __ATOMIC_ACQUIRE);
-	struct secmem_acquire a;
+	struct secmem_acquire_args a;
 	int err;
 
 	if (!handle)
@@ -1095,7 +1095,7 @@ static int do_create(void)
 	struct record *record = record_of(id);
 	size_t length = some_length();
 	bool lingers = !chance(8);
-	struct secmem_create made;
+	struct secmem_create_args made;
 	struct entry *entry;
 	int err;
 
@@ -1189,7 +1189,7 @@ static int do_export(struct entry *entry)
 	struct message m = { .id = entry->id, .handle = entry->handle };
 	struct known known = known_of(entry);
 	uint32_t needs = SECMEM_RIGHT_EXPORT;
-	struct secmem_stat st;
+	struct secmem_status st;
 	int err, fd;
 
 	m.whole = whole;
@@ -1368,7 +1368,7 @@ static int do_signal(void)
 static int child_try(struct entry *entry)
 {
 	uint64_t offset = atomic_load(&entry->offset), made;
-	struct secmem_stat st;
+	struct secmem_status st;
 
 	if (sm_create(process.own->fd, 1, &made) != -EACCES ||
 	    sm_stat(process.own->fd, entry->handle, &st) != -EACCES ||
@@ -1568,7 +1568,7 @@ static int process_run(int index, const struct message *kept, int kept_fd)
 {
 	struct sigaction action = { .sa_handler = ignore };
 	pthread_t threads[LOAD_THREADS_MAX];
-	struct secmem_stat st;
+	struct secmem_status st;
 	sigset_t signals;
 	int i, fd, err;
 

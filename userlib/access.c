@@ -124,7 +124,7 @@ static int acquire(const struct secmem__use *use, secmem_secret_t secret,
 		   uint32_t flags, int64_t timeout, uint8_t **data,
 		   size_t *length)
 {
-	struct secmem_acquire acquire = {
+	struct secmem_acquire_args acquire = {
 		.size = sizeof(acquire),
 		.flags = flags,
 		.handle = secret.handle,

@@ -454,7 +454,7 @@ int secmem_grant_open(secmem_grant_t *grant)
 static int fd_adopt(int fd, int single, uint64_t *id, uint64_t *handle)
 {
 	struct secmem_info info = { .size = sizeof(info) };
-	struct secmem_stat stat = { .size = sizeof(stat) };
+	struct secmem_status stat = { .size = sizeof(stat) };
 	int cancel, error;
 
 	if (fd < 0)
@@ -546,7 +546,7 @@ int secmem_grant_info(secmem_grant_t grant, struct secmem_info *info,
 
 static int grant_export(uint64_t id, uint64_t handle, uint32_t rights)
 {
-	struct secmem_export export = {
+	struct secmem_export_args export = {
 		.size = sizeof(export),
 		.handle = handle,
 		.rights = rights,

@@ -251,7 +251,8 @@ int secmem_is_closed(secmem_secret_t secret);
  * How the secret stands. size is sizeof(*stat). Of a closed secret only the
  * state is told. Never waits.
  */
-int secmem_stat(secmem_secret_t secret, struct secmem_stat *stat, size_t size);
+int secmem_stat(secmem_secret_t secret, struct secmem_status *stat,
+		size_t size);
 
 /*
  * Grants

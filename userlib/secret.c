@@ -17,7 +17,7 @@
 static int create(secmem_secret_t *secret, size_t length, uint32_t flags,
 		  const struct secmem_options *options)
 {
-	struct secmem_create create = {
+	struct secmem_create_args create = {
 		.size = sizeof(create),
 		.flags = flags,
 		.length = length,
@@ -346,7 +346,7 @@ int secmem_revoke(secmem_secret_t secret)
 int secmem_close(secmem_secret_t secret, int64_t timeout)
 {
 	struct secmem_op op = { 0 };
-	struct secmem_stat stat;
+	struct secmem_status stat;
 	int error;
 
 	if (secret.handle == SECMEM_HANDLE_NONE)
@@ -372,7 +372,7 @@ void secmem_secret_cleanup(secmem_secret_t *secret)
 	errno = saved;
 }
 
-int secmem_stat(secmem_secret_t secret, struct secmem_stat *stat, size_t size)
+int secmem_stat(secmem_secret_t secret, struct secmem_status *stat, size_t size)
 {
 	struct secmem__use use;
 	int error;
@@ -394,7 +394,7 @@ int secmem_stat(secmem_secret_t secret, struct secmem_stat *stat, size_t size)
 
 int secmem_is_closed(secmem_secret_t secret)
 {
-	struct secmem_stat stat;
+	struct secmem_status stat;
 	int error;
 
 	error = secmem_stat(secret, &stat, sizeof(stat));

@@ -570,7 +570,7 @@ static void secmem_lifecycle_damage(struct kunit *test)
 static void secmem_lifecycle_stat(struct kunit *test)
 {
 	struct secmem_lifecycle_test *ctx = test->priv;
-	struct secmem_stat stat = {
+	struct secmem_status stat = {
 		.handle = secmem_secret_handle(ctx->secret),
 	};
 

@@ -409,7 +409,7 @@ static int secmem_prepare(size_t items)
 
 static int secmem_create_with(struct item *item, size_t length, uint32_t flags)
 {
-	struct secmem_create create = {
+	struct secmem_create_args create = {
 		.size = sizeof(create),
 		.flags = flags,
 		.length = length,
@@ -445,7 +445,7 @@ static int secmem_destroy_item(struct item *item)
 
 static int secmem_open_item(struct item *item, bool write)
 {
-	struct secmem_acquire acquire = {
+	struct secmem_acquire_args acquire = {
 		.size = sizeof(acquire),
 		.flags = write ? SECMEM_WRITE : SECMEM_READ,
 		.handle = item->handle,
@@ -512,7 +512,7 @@ static int secmem_write_item(struct item *item, const void *buffer,
 
 static int secmem_share_item(struct item *item)
 {
-	struct secmem_export export = {
+	struct secmem_export_args export = {
 		.size = sizeof(export),
 		.handle = item->handle,
 		.rights = SECMEM_RIGHT_READ | SECMEM_RIGHT_MAP,

@@ -201,7 +201,7 @@ struct secmem_info {
  * require), EOPNOTSUPP, ENOMEM, EMFILE, EACCES, EFAULT, EINTR (RANDOM, before
  * the RNG is ready), EBUSY, EKEYREVOKED, ESHUTDOWN.
  */
-struct secmem_create {
+struct secmem_create_args {
 	__u32 size;
 	__u32 flags;			/* in: SECMEM_CREATE_* */
 	__aligned_u64 length;		/* in: 1 to SECMEM_LENGTH_MAX */
@@ -223,7 +223,7 @@ struct secmem_create {
  * Errors: EACCES, EAGAIN, EINTR, EINVAL, EKEYREVOKED, EMFILE, ENOENT, ENOMEM
  * (page tables), ENXIO, EOWNERDEAD (READ), EPERM (WRITE), ETIMEDOUT, EFAULT.
  */
-struct secmem_acquire {
+struct secmem_acquire_args {
 	__u32 size;
 	__u32 flags;			/* in: READ or WRITE, and NOWAIT */
 	__aligned_u64 handle;		/* in */
@@ -316,7 +316,7 @@ struct secmem_copy {
  * that was issued once is never an error: of a closed secret only its state is
  * told, the other fields are 0. Errors: ENOENT, EACCES (another address space).
  */
-struct secmem_stat {
+struct secmem_status {
 	__u32 size;
 	__u32 flags;			/* in: 0 */
 	__aligned_u64 handle;		/* in */
@@ -339,7 +339,7 @@ struct secmem_stat {
  * uses it. A grant of one secret keeps that secret alive.
  * Errors: EACCES, EINVAL, EKEYREVOKED, EMFILE, ENFILE, ENOENT, ENOMEM, EFAULT.
  */
-struct secmem_export {
+struct secmem_export_args {
 	__u32 size;
 	__u32 flags;			/* in: 0 */
 	__aligned_u64 handle;		/* in */
@@ -401,11 +401,11 @@ struct secmem_export {
 #endif
 
 SECMEM_ASSERT_SIZE(secmem_info, 176);
-SECMEM_ASSERT_SIZE(secmem_create, 80);
-SECMEM_ASSERT_SIZE(secmem_acquire, 40);
+SECMEM_ASSERT_SIZE(secmem_create_args, 80);
+SECMEM_ASSERT_SIZE(secmem_acquire_args, 40);
 SECMEM_ASSERT_SIZE(secmem_op, 24);
 SECMEM_ASSERT_SIZE(secmem_copy, 56);
-SECMEM_ASSERT_SIZE(secmem_stat, 88);
-SECMEM_ASSERT_SIZE(secmem_export, 24);
+SECMEM_ASSERT_SIZE(secmem_status, 88);
+SECMEM_ASSERT_SIZE(secmem_export_args, 24);
 
 #endif /* _SECMEM_SECMEM_H */

@@ -13,7 +13,7 @@ static int refuse(const void *, size_t length, void *)
 
 int main()
 {
-	struct secmem_stat stat;
+	struct secmem_status stat;
 	secmem_secret_t key;
 
 	if (secmem_create_random(&key, 32, nullptr))

@@ -8,12 +8,12 @@
 
 int main(void)
 {
-	struct secmem_create key = { .size = sizeof(key),
-				     .length = 32,
-				     .flags = SECMEM_CREATE_RANDOM };
-	struct secmem_acquire access = { .size = sizeof(access),
-					 .flags = SECMEM_READ,
-					 .deadline = SECMEM_FOREVER };
+	struct secmem_create_args key = { .size = sizeof(key),
+					  .length = 32,
+					  .flags = SECMEM_CREATE_RANDOM };
+	struct secmem_acquire_args access = { .size = sizeof(access),
+					      .flags = SECMEM_READ,
+					      .deadline = SECMEM_FOREVER };
 	struct secmem_op op = { .size = sizeof(op) };
 	int fd = open(SECMEM_DEVICE, O_RDWR | O_CLOEXEC);
 	unsigned char *view = mmap(NULL, 1 << 30, PROT_READ, MAP_SHARED, fd, 0);

@@ -181,8 +181,8 @@ static unsigned char *service_below(const unsigned char *address)
  */
 static int service_device(void)
 {
-	struct secmem_stat stat = { .size = sizeof(stat),
-				    .handle = service->handle };
+	struct secmem_status stat = { .size = sizeof(stat),
+				      .handle = service->handle };
 	int fd;
 
 	for (fd = 0; fd < 64; fd++)

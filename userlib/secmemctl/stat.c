@@ -9,7 +9,7 @@
 #include "secmemctl.h"
 
 static void stat_print(const struct secmem_info *info,
-		       const struct secmem_stat *stat)
+		       const struct secmem_status *stat)
 {
 	static const char *const states[] = {
 		[SECMEM_STATE_CLOSED] = "closed",
@@ -48,7 +48,7 @@ int stat_run(int argc, char **argv)
 {
 	static const struct option options[] = { COMMON_OPTIONS, { 0 } };
 	struct secmem_info info;
-	struct secmem_stat stat;
+	struct secmem_status stat;
 	secmem_secret_t secret;
 	unsigned int number;
 	int error, fd, option;
