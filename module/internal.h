@@ -42,11 +42,13 @@
 #include <linux/fs.h>
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/siphash.h>
+#include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/xarray.h>
@@ -59,7 +61,7 @@
 #define SECMEM_VERSION		"0.1.0"
 
 /* A place holds 1 << order pages, and a guard page behind them. */
-#define SECMEM_ORDERS		9
+#define SECMEM_ORDERS		(ilog2(SECMEM_LENGTH_MAX) - PAGE_SHIFT + 1)
 
 #define SECMEM_CANARY_SIZE	16
 #define SECMEM_CANARY_MIN	8	/* fewer bytes are no protection */
@@ -554,19 +556,62 @@ bool secmem_canary_intact(const struct secmem_bytes *bytes,
 			  const siphash_key_t *key, u64 handle);
 u32 secmem_bytes_tail(const struct secmem_bytes *bytes);
 
-/* pages.c */
+/* user.c */
+struct secmem_user;
+struct secmem_user *secmem_user_get(void);
+void secmem_user_put(struct secmem_user *user);
+bool secmem_user_is_current(const struct secmem_user *user);
+int secmem_user_charge(struct secmem_user *user, s32 used, s32 idle,
+		       bool asked);
+
+/* block.c */
+struct secmem_block {
+	struct list_head by_supply;	/* while pages are idle; supply->lock */
+	struct list_head all;		/* secmem_blocks_lock; panic does without */
+	struct secmem_supply *supply;	/* constant: one reference */
+	struct page *first;		/* constant */
+	u8 order;			/* constant */
+	bool removed;			/* constant: off the direct map, verified */
+	u16 idle;			/* pages; protected by supply->lock */
+	unsigned long used[];		/* bitmap; protected by supply->lock */
+};
+
+/* The largest is as large as what one large entry of the direct map maps. */
+#define SECMEM_BLOCK_ORDER	((unsigned int)get_order(SZ_2M))
+
+static inline unsigned int secmem_block_pages(const struct secmem_block *block)
+{
+	return 1U << block->order;
+}
+
+static inline bool secmem_block_empty(const struct secmem_block *block)
+{
+	return block->idle == secmem_block_pages(block);
+}
+
+static inline struct secmem_block *secmem_page_block(const struct page *page)
+{
+	return (struct secmem_block *)page_private(page);
+}
+
 int secmem_pages_setup(void);
 void secmem_pages_teardown(void);
-int secmem_pages_get(struct secmem_vault *vault, u64 owner,
-		     struct page **pages, unsigned int count);
-void secmem_pages_put(struct page **pages, unsigned int count);
-void secmem_pages_end(struct secmem_vault *vault);
+struct secmem_block *secmem_block_create(unsigned int order, u32 *splits);
+void secmem_block_free(struct secmem_block *block);
+bool secmem_block_exposed(const struct secmem_block *block);
 void secmem_pages_write_back_from_now(void);
-void secmem_pages_leave(struct secmem_vault *vault, u64 owner);
 void secmem_pages_wipe_all(bool panic);
 bool secmem_page_removed(const struct page *page);
 void *secmem_page_map(struct page *page);
 void secmem_page_unmap(struct page *page, void *at);
+void secmem_page_wipe(struct page *page);
+
+/* pages.c */
+int secmem_pages_get(struct secmem_vault *vault, u64 owner,
+		     struct page **pages, unsigned int count);
+void secmem_pages_put(struct page **pages, unsigned int count);
+void secmem_pages_end(struct secmem_vault *vault);
+void secmem_pages_leave(struct secmem_vault *vault, u64 owner);
 
 /* directmap.c */
 enum secmem_directmap {

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Blocks: pages that were allocated together, the wipe, and the kernel's way to
+ * one.
+ *
+ * A block leaves the direct map as a whole, so that it costs one split of a large
+ * mapping and one flush; it goes back to the kernel as a whole.
+ *
+ * A page serves with its reference count frozen at 0, so that nobody who comes
+ * by its PFN (KVM and VFIO follow page tables to it) can take a reference and
+ * keep it after us. It must not be PG_reserved, which VFIO would map as is. Who
+ * takes memory offline believes such pages on their way to be free, and would
+ * wait for that: a notifier refuses.
+ */
+#include <linux/highmem.h>
+#include <linux/memory.h>
+#include <linux/page_ref.h>
+#include <linux/rculist.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+/* How often blocks up to some size are sought where mappings are split already. */
+#define SECMEM_SPLIT_TRIES	8
+#define SECMEM_SPLIT_ORDER	get_order(SZ_32K)
+
+/* All blocks, for those who wipe everything. */
+static LIST_HEAD(secmem_blocks);
+static u32 secmem_blocks_count;		/* protected by secmem_blocks_lock */
+static DEFINE_SPINLOCK(secmem_blocks_lock);
+
+/* The end is near: what is wiped now shall reach memory, too. */
+static bool secmem_pages_write_back;
+
+/**
+ * secmem_block_exposed - did a block stay where others leave the direct map
+ * @block: the block
+ *
+ * Context: Any.
+ * Return: whether it did.
+ */
+bool secmem_block_exposed(const struct secmem_block *block)
+{
+	return !block->removed && secmem_directmap_why() == SECMEM_WHY_IN_FORCE;
+}
+
+/**
+ * secmem_page_removed - is a page off the direct map
+ * @page: from secmem_pages_get()
+ *
+ * Context: Any.
+ * Return: whether it is, and that was verified.
+ */
+bool secmem_page_removed(const struct page *page)
+{
+	return secmem_page_block(page)->removed;
+}
+
+/**
+ * secmem_page_map - a way to a page, for a moment
+ * @page: from secmem_pages_get()
+ *
+ * Context: Process context, may sleep. Until secmem_page_unmap() the caller
+ * may neither sleep nor map a second page.
+ * Return: the address; never fails.
+ */
+void *secmem_page_map(struct page *page)
+{
+	return secmem_page_removed(page) ? secmem_window_open(page) :
+					   kmap_local_page(page);
+}
+
+/**
+ * secmem_page_unmap - the end of secmem_page_map()
+ * @page: as there
+ * @at: from there
+ *
+ * Context: As secmem_page_map() left it; may sleep at its end.
+ */
+void secmem_page_unmap(struct page *page, void *at)
+{
+	if (secmem_page_removed(page))
+		secmem_window_close(page, at);
+	else
+		kunmap_local(at);
+}
+
+static void secmem_page_zero(void *at)
+{
+	memzero_explicit(at, PAGE_SIZE);
+	if (READ_ONCE(secmem_pages_write_back))
+		secmem_compat_cache_write_back(at, PAGE_SIZE);
+}
+
+/**
+ * secmem_page_wipe - zero a page
+ * @page: of a block, with no page-table entry left
+ *
+ * Context: Process context, may sleep.
+ */
+void secmem_page_wipe(struct page *page)
+{
+	void *at = secmem_page_map(page);
+
+	secmem_page_zero(at);
+	secmem_page_unmap(page, at);
+}
+
+/*
+ * At a limit CREATE says ENOMEM; it does not call the OOM killer. A block of
+ * some size is worth an effort; where a smaller one serves as well, none.
+ */
+static gfp_t secmem_block_gfp(unsigned int order)
+{
+	return GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN |
+	       (order == 0 || order == SECMEM_BLOCK_ORDER ?
+			__GFP_RETRY_MAYFAIL :
+			__GFP_NORETRY);
+}
+
+/*
+ * Pages of a small block may lie in a large mapping of the direct map, which
+ * would be split for them. Once that happened, look for places where it has:
+ * what is refused is held meanwhile, so that it does not come again.
+ */
+static struct page *secmem_block_alloc(unsigned int order, u32 *splits)
+{
+	struct page *page = alloc_pages(secmem_block_gfp(order), order);
+	struct page *refused[SECMEM_SPLIT_TRIES];
+	unsigned int count = 0;
+
+	if (order == SECMEM_BLOCK_ORDER)
+		return page;
+	while (page && *splits && order <= SECMEM_SPLIT_ORDER &&
+	       count < SECMEM_SPLIT_TRIES && secmem_directmap_splits(page)) {
+		refused[count++] = page;
+		page = alloc_pages(secmem_block_gfp(order), order);
+	}
+	if (!page && count)
+		page = refused[--count];
+	while (count--)
+		__free_pages(refused[count], order);
+	if (page && secmem_directmap_splits(page))
+		++*splits;
+	return page;
+}
+
+static void secmem_block_note(struct secmem_block *block)
+{
+	spin_lock(&secmem_blocks_lock);
+	list_add_rcu(&block->all, &secmem_blocks);
+	secmem_blocks_count++;
+	spin_unlock(&secmem_blocks_lock);
+}
+
+static void secmem_block_forget(struct secmem_block *block)
+{
+	spin_lock(&secmem_blocks_lock);
+	list_del_rcu(&block->all);
+	secmem_blocks_count--;
+	spin_unlock(&secmem_blocks_lock);
+}
+
+/* What cannot be mapped again is kept, never freed: false if there is any. */
+static bool secmem_block_free_pages(struct secmem_block *block)
+{
+	bool all = true;
+	unsigned int i;
+
+	for (i = 0; i < secmem_block_pages(block); i++) {
+		struct page *page = block->first + i;
+
+		set_page_private(page, 0);
+		if (block->removed && !secmem_directmap_restore(page)) {
+			all = false;
+			continue;
+		}
+		page_ref_unfreeze(page, 1);
+		__free_page(page);
+	}
+	return all;
+}
+
+static int secmem_block_populate(struct secmem_block *block)
+{
+	unsigned int i;
+
+	split_page(block->first, block->order);
+	for (i = 0; i < secmem_block_pages(block); i++) {
+		/* Only a speculative reference can be in the way; it soon goes. */
+		while (!page_ref_freeze(block->first + i, 1))
+			cond_resched();
+		set_page_private(block->first + i, (unsigned long)block);
+	}
+	switch (secmem_directmap_remove(block->first,
+					secmem_block_pages(block))) {
+	case SECMEM_DIRECTMAP_REMOVED:
+		block->removed = true;
+		return 0;
+	case SECMEM_DIRECTMAP_LOST:
+		/* Neither in nor out: nobody gets these pages any more. */
+		return -ENOMEM;
+	default:
+		if (!secmem_directmap_required())
+			return 0;
+		secmem_block_free_pages(block);
+		return -EOPNOTSUPP;
+	}
+}
+
+/**
+ * secmem_block_create - pages of the kernel that no supply has yet
+ * @order: how many, as a power of two
+ * @splits: how often that split a large mapping of the direct map, so far;
+ * counted on. The caller sees to it that nobody else does
+ *
+ * Context: Process context, may sleep.
+ * Return: the block, all idle; -ENOMEM; -EOPNOTSUPP (it must leave the direct
+ * map, and stays).
+ */
+struct secmem_block *secmem_block_create(unsigned int order, u32 *splits)
+{
+	struct secmem_block *block;
+	int ret = -ENOMEM;
+
+	block = kzalloc(struct_size(block, used, BITS_TO_LONGS(1U << order)),
+			SECMEM_GFP);
+	if (!block)
+		return ERR_PTR(ret);
+	block->order = order;
+	block->idle = secmem_block_pages(block);
+	block->first = secmem_block_alloc(order, splits);
+	if (!block->first)
+		goto free;
+	/* Before its pages freeze, for secmem_pages_offline(). */
+	secmem_block_note(block);
+	ret = secmem_block_populate(block);
+	if (!ret)
+		return block;
+	/* Lost pages are kept, and so it stays noted. */
+	if (ret == -ENOMEM)
+		return ERR_PTR(ret);
+	secmem_block_forget(block);
+free:
+	kfree(block);
+	return ERR_PTR(ret);
+}
+
+/**
+ * secmem_block_free - give a block back to the kernel
+ * @block: empty, wiped, and no supply has it any more
+ *
+ * Context: Process context, may sleep.
+ */
+void secmem_block_free(struct secmem_block *block)
+{
+	/* With a page that is kept, it stays noted for secmem_pages_offline(). */
+	if (!secmem_block_free_pages(block))
+		return;
+	secmem_block_forget(block);
+	kfree(block);
+}
+
+/*
+ * Without secmem_blocks_lock, at a panic, a list that a stopped CPU left in the
+ * middle of a change is walked as readers of an RCU list may: a block is added
+ * before its pages serve, and goes after they were wiped.
+ */
+static void secmem_blocks_wipe(u32 most)
+{
+	struct secmem_block *block;
+	unsigned int i;
+
+	list_for_each_entry_rcu(block, &secmem_blocks, all, true) {
+		if (!most--)
+			break;
+		for_each_set_bit(i, block->used, secmem_block_pages(block)) {
+			struct page *page = block->first + i;
+
+			secmem_page_zero(block->removed ?
+						 secmem_window_force(page) :
+						 page_address(page));
+		}
+	}
+}
+
+/**
+ * secmem_pages_write_back_from_now - what is wiped shall reach memory, too
+ *
+ * Context: Any.
+ */
+void secmem_pages_write_back_from_now(void)
+{
+	WRITE_ONCE(secmem_pages_write_back, true);
+}
+
+/**
+ * secmem_pages_wipe_all - zero every page that holds bytes of a secret
+ * @panic: nothing else runs any more, whatever it held: take no lock
+ *
+ * From now on whatever is wiped is also written back to memory.
+ *
+ * Context: Process context; or, with @panic, any.
+ */
+void secmem_pages_wipe_all(bool panic)
+{
+	secmem_pages_write_back_from_now();
+	if (panic) {
+		/* One that a stopped CPU was about to count is there, too. */
+		secmem_blocks_wipe(READ_ONCE(secmem_blocks_count) + nr_cpu_ids);
+		return;
+	}
+	spin_lock(&secmem_blocks_lock);
+	secmem_blocks_wipe(secmem_blocks_count);
+	spin_unlock(&secmem_blocks_lock);
+}
+
+/*
+ * Of pages whose count is 0. Those that were allocated and are not frozen yet,
+ * the core takes for what they are.
+ */
+static int secmem_pages_offline(struct notifier_block *notifier,
+				unsigned long event, void *data)
+{
+	const struct memory_notify *range = data;
+	struct secmem_block *block;
+	bool held = false;
+
+	if (event != MEM_GOING_OFFLINE)
+		return NOTIFY_DONE;
+	spin_lock(&secmem_blocks_lock);
+	list_for_each_entry(block, &secmem_blocks, all) {
+		unsigned long first = page_to_pfn(block->first);
+
+		held = first < range->start_pfn + range->nr_pages &&
+		       range->start_pfn < first + secmem_block_pages(block);
+		if (held)
+			break;
+	}
+	spin_unlock(&secmem_blocks_lock);
+	return held ? notifier_from_errno(-EBUSY) : NOTIFY_OK;
+}
+
+static struct notifier_block secmem_pages_memory_block = {
+	.notifier_call = secmem_pages_offline,
+};
+
+/**
+ * secmem_pages_setup - at module load
+ *
+ * Context: Process context, may sleep.
+ * Return: 0 or an errno.
+ */
+int secmem_pages_setup(void)
+{
+	return register_memory_notifier(&secmem_pages_memory_block);
+}
+
+/**
+ * secmem_pages_teardown - at module unload, when no page serves
+ *
+ * Context: Process context, may sleep.
+ */
+void secmem_pages_teardown(void)
+{
+	unregister_memory_notifier(&secmem_pages_memory_block);
+}
