@@ -6,6 +6,7 @@ FUZZ ?= -n 1000000
 KDIR ?= /lib/modules/$(shell uname -r)/build
 prefix ?= /usr/local
 DESTDIR ?=
+udevdir ?= /lib/udev
 MAKEFLAGS += --no-print-directory
 
 help:
@@ -26,7 +27,7 @@ help:
 	@echo 'On a machine that shall use it:'
 	@echo '  modules      secmem.ko for the running kernel, or for KDIR=...'
 	@echo '  userlib      libsecmem and secmemctl'
-	@echo '  install      both, header, udev rule (DESTDIR, prefix)'
+	@echo '  install      both, header, udev rule, group (DESTDIR, prefix)'
 	@echo '  install-userlib, install-module'
 	@echo '  dkms-install, dkms-uninstall    the module, by DKMS, for each kernel'
 	@echo '  clean'
@@ -42,18 +43,23 @@ install: install-module install-userlib
 install-module: modules install-rules
 	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(DESTDIR) \
 		modules_install
-	[ "$(DESTDIR)" ] || depmod
+	[ "$(DESTDIR)" ] || { depmod && scripts/reload; }
 
+# Whether there is a way to make the group is known before anything is done.
 install-rules:
+	[ "$(DESTDIR)" ] || scripts/group --check
 	install -D -m 644 scripts/60-secmem.rules \
-		$(DESTDIR)/lib/udev/rules.d/60-secmem.rules
+		$(DESTDIR)$(udevdir)/rules.d/60-secmem.rules
 	install -D -m 644 scripts/secmem.conf \
 		$(DESTDIR)/usr/lib/sysusers.d/secmem.conf
+	install -D -m 644 scripts/modules-load.conf \
+		$(DESTDIR)/usr/lib/modules-load.d/secmem.conf
+	[ "$(DESTDIR)" ] || scripts/group
 
 # What DKMS needs of this tree, and no more, into DIR.
 install-source:
 	install -d $(DIR)
-	cp --parents Kbuild $$(find module uapi -name '*.[ch]') $(DIR)
+	cp --parents Kbuild VERSION $$(find module uapi -name '*.[ch]') $(DIR)
 
 dkms-install:
 	@scripts/dkms install

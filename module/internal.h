@@ -58,8 +58,6 @@
 #include "compat.h"
 #include "lifecycle.h"
 
-#define SECMEM_VERSION		"0.1.0"
-
 /* A place holds 1 << order pages, and a guard page behind them. */
 #define SECMEM_ORDERS		(ilog2(SECMEM_LENGTH_MAX) - PAGE_SHIFT + 1)
 

@@ -49,7 +49,7 @@
 extern "C" {
 #endif
 
-#define LIBSECMEM_VERSION "1.0.0"
+#define LIBSECMEM_VERSION "0.1.0"
 
 #define SECMEM_MUST_CHECK __attribute__((__warn_unused_result__))
 
