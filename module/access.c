@@ -323,7 +323,8 @@ int secmem_access_acquire(struct secmem_grant *grant,
 	} while (!ret);
 trace:
 	trace_secmem_acquire(grant->vault->number,
-			     secmem_handle_make(secret->slot, generation),
+			     secmem_handle_make(grant->vault, secret->slot,
+						generation),
 			     flags & SECMEM_WRITE, ret);
 	return ret;
 }
@@ -380,7 +381,9 @@ out:
 	mutex_unlock(&grant->bound->flip);
 trace:
 	trace_secmem_release(grant->vault->number,
-			     secmem_handle_make(secret->slot, generation), ret);
+			     secmem_handle_make(grant->vault, secret->slot,
+						generation),
+			     ret);
 	return ret;
 }
 

@@ -250,6 +250,7 @@ ssize_t secmem_copy_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		      (iocb->ki_filp->f_flags & O_NONBLOCK);
 	struct secmem_copy args = {
 		.flags = nowait ? SECMEM_NOWAIT : 0,
+		.handle = grant->handle,
 		.deadline = SECMEM_FOREVER,
 		.offset = iocb->ki_pos,
 	};
@@ -262,7 +263,6 @@ ssize_t secmem_copy_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	ret = secmem_grant_enter(grant, SECMEM_RIGHT_READ);
 	if (ret)
 		return ret;
-	args.handle = secmem_handle_make(secret->slot, grant->generation);
 	/* Racy where the secret closes; secmem_copy_out() looks again. */
 	length = READ_ONCE(secret->bytes.length);
 	if (iocb->ki_pos >= length)

@@ -9,6 +9,7 @@
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
+#include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
@@ -81,7 +82,7 @@ static void secmem_grant_unkeep_secret(struct secmem_grant *grant)
  * secmem_grant_create - a grant that answers nobody yet
  * @vault: handed over: one reference
  * @secret: the one secret it is of, with its keepers counted up; or NULL
- * @generation: of @secret
+ * @handle: of @secret, or 0
  * @rights: SECMEM_RIGHT_*
  *
  * Context: Process context, may sleep.
@@ -89,7 +90,7 @@ static void secmem_grant_unkeep_secret(struct secmem_grant *grant)
  */
 struct secmem_grant *secmem_grant_create(struct secmem_vault *vault,
 					 struct secmem_secret *secret,
-					 u32 generation, u32 rights)
+					 u64 handle, u32 rights)
 {
 	struct secmem_grant *grant = kzalloc(sizeof(*grant),
 					     SECMEM_GFP);
@@ -99,12 +100,15 @@ struct secmem_grant *secmem_grant_create(struct secmem_vault *vault,
 	kref_init(&grant->ref);
 	grant->vault = vault;
 	grant->secret = secret;
-	grant->generation = generation;
+	grant->handle = handle;
+	while (!grant->id)
+		get_random_bytes(&grant->id, sizeof(grant->id));
 	grant->rights = rights;
 	INIT_LIST_HEAD(&grant->by_mm);
 	grant->single.grant = grant;
 	grant->single.secret = secret;
-	atomic64_set(&grant->single.holder.word, secmem_word_empty(generation));
+	atomic64_set(&grant->single.holder.word,
+		     secmem_word_empty(secmem_handle_generation(handle)));
 	xa_init_flags(&grant->records, XA_FLAGS_ACCOUNT);
 	atomic_set(&grant->views, 0);
 	address_space_init_once(&grant->mapping);
@@ -387,19 +391,17 @@ struct secmem_secret *secmem_grant_find(struct secmem_grant *grant, u64 handle)
 
 	if (!secret)
 		return secmem_vault_find(grant->vault, handle);
-	return handle == secmem_handle_make(secret->slot, grant->generation) ?
-		       secret :
-		       NULL;
+	return handle == grant->handle ? secret : NULL;
 }
 
 /* Count a further grant of one secret, unless it is on its way out. */
-static int secmem_grant_keep_secret(struct secmem_secret *secret,
-				    u32 generation)
+static int secmem_grant_keep_secret(struct secmem_secret *secret, u64 handle)
 {
 	int ret;
 
 	mutex_lock(&secret->lock);
-	ret = secmem_secret_peek(secret, generation, SECMEM_EVENT_COPY_OUT);
+	ret = secmem_secret_peek(secret, secmem_handle_generation(handle),
+				 SECMEM_EVENT_COPY_OUT);
 	if (ret == SECMEM_MUST_WAIT || ret == -EOWNERDEAD)
 		ret = 0;
 	if (!ret) {
@@ -413,18 +415,18 @@ static int secmem_grant_keep_secret(struct secmem_secret *secret,
 
 static struct secmem_grant *secmem_grant_derive(struct secmem_grant *grant,
 						struct secmem_secret *secret,
-						u32 generation, u32 rights)
+						u64 handle, u32 rights)
 {
 	struct secmem_grant *derived;
 	int ret;
 
 	if (secret) {
-		ret = secmem_grant_keep_secret(secret, generation);
+		ret = secmem_grant_keep_secret(secret, handle);
 		if (ret)
 			return ERR_PTR(ret);
 	}
 	kref_get(&grant->vault->ref);
-	derived = secmem_grant_create(grant->vault, secret, generation, rights);
+	derived = secmem_grant_create(grant->vault, secret, handle, rights);
 	if (derived)
 		return derived;
 	if (secret) {
@@ -447,15 +449,15 @@ static struct secmem_grant *secmem_grant_derive(struct secmem_grant *grant,
  */
 int secmem_grant_export(struct secmem_grant *grant, struct secmem_call *call)
 {
-	u32 rights = call->export.rights, generation = 0;
+	u64 handle = call->export.handle;
+	u32 rights = call->export.rights;
 	struct secmem_secret *secret = NULL;
 	struct secmem_grant *derived;
 
 	if (rights & ~grant->rights)
 		return -EACCES;
-	if (call->export.handle) {
-		secret = secmem_grant_find(grant, call->export.handle);
-		generation = secmem_handle_generation(call->export.handle);
+	if (handle) {
+		secret = secmem_grant_find(grant, handle);
 		if (!secret)
 			return -ENOENT;
 	} else if (grant->secret) {
@@ -465,7 +467,7 @@ int secmem_grant_export(struct secmem_grant *grant, struct secmem_call *call)
 	call->export.fd = get_unused_fd_flags(O_CLOEXEC);
 	if (call->export.fd < 0)
 		return call->export.fd;
-	derived = secmem_grant_derive(grant, secret, generation, rights);
+	derived = secmem_grant_derive(grant, secret, handle, rights);
 	if (IS_ERR(derived)) {
 		put_unused_fd(call->export.fd);
 		return PTR_ERR(derived);

@@ -194,9 +194,19 @@ struct secmem_secret {
 	struct secmem_cold *cold;	/* once set, constant; set under lock */
 };
 
+/*
+ * A handle, from its highest bit on: 0, so that it is an offset of lseek too;
+ * the tag of its vault, never 0; the generation, which begins at 1; slot + 1.
+ */
+#define SECMEM_TAG_BITS		19
+#define SECMEM_GENERATION_BITS	20
+#define SECMEM_SLOT_BITS	24
+#define SECMEM_GENERATION_MAX	(BIT(SECMEM_GENERATION_BITS) - 1)
+#define SECMEM_SLOTS_MAX	(BIT(SECMEM_SLOT_BITS) - 1)
+
 /* Slots lie in chunks, each twice as large as the one before. */
 #define SECMEM_CHUNK_SLOTS	64
-#define SECMEM_CHUNKS		27
+#define SECMEM_CHUNKS		19	/* for SECMEM_SLOTS_MAX slots */
 
 /* Whom a vault is known by: its user, or who opened it while nobody uses it. */
 struct secmem_owner {
@@ -206,6 +216,7 @@ struct secmem_owner {
 
 struct secmem_vault {
 	struct kref ref;		/* one a grant, lingerer and walker */
+	u32 tag;			/* constant; random, not 0; in its handles */
 	unsigned long number;		/* constant; no other vault has it, ever */
 	struct pid *owner;		/* protected by slots_lock */
 	char owner_name[TASK_COMM_LEN];	/* protected by slots_lock */
@@ -245,7 +256,8 @@ struct secmem_grant {
 	struct kref ref;		/* the file, and an mm that ends */
 	struct secmem_vault *vault;	/* constant after create */
 	struct secmem_secret *secret;	/* constant; NULL: the whole vault */
-	u32 generation;			/* constant; of secret */
+	u64 handle;			/* constant; of secret, or 0 */
+	u64 id;				/* constant; random, not 0 */
 	u32 rights;			/* constant after create */
 	struct mm_struct *mm;		/* the mm it answers: bind_lock, or that mm
 					 * is the reader's own, so cannot go
@@ -398,24 +410,29 @@ secmem_vault_slot(const struct secmem_vault *vault, u32 slot)
 static inline struct secmem_secret *
 secmem_vault_find(const struct secmem_vault *vault, u64 handle)
 {
-	/* Of 0 it is the last slot, which never is. */
-	return secmem_vault_slot(vault, (u32)handle - 1);
+	if (handle >> (SECMEM_GENERATION_BITS + SECMEM_SLOT_BITS) != vault->tag)
+		return NULL;
+	/* Where no slot is named it is the last one, which never is. */
+	return secmem_vault_slot(vault, (handle - 1) & SECMEM_SLOTS_MAX);
 }
 
-static inline u64 secmem_handle_make(u32 slot, u32 generation)
+static inline u64 secmem_handle_make(const struct secmem_vault *vault, u32 slot,
+				     u32 generation)
 {
-	return (u64)generation << 32 | (slot + 1);
+	return ((u64)vault->tag << SECMEM_GENERATION_BITS | generation)
+		       << SECMEM_SLOT_BITS |
+	       (slot + 1);
 }
 
 static inline u32 secmem_handle_generation(u64 handle)
 {
-	return handle >> 32;
+	return handle >> SECMEM_SLOT_BITS & SECMEM_GENERATION_MAX;
 }
 
 /* grant.c */
 struct secmem_grant *secmem_grant_create(struct secmem_vault *vault,
 					 struct secmem_secret *secret,
-					 u32 generation, u32 rights);
+					 u64 handle, u32 rights);
 void secmem_grant_attach(struct secmem_grant *grant, struct file *file);
 void secmem_grant_view_gone(struct secmem_grant *grant);
 void secmem_grant_release(struct secmem_grant *grant);
@@ -669,7 +686,8 @@ static inline struct page *secmem_bytes_page(const struct secmem_bytes *bytes,
 
 static inline u64 secmem_secret_handle(const struct secmem_secret *secret)
 {
-	return secmem_handle_make(secret->slot, secret->generation);
+	return secmem_handle_make(secret->vault, secret->slot,
+				  secret->generation);
 }
 
 static inline bool secmem_secret_intact(const struct secmem_secret *secret)

@@ -16,8 +16,26 @@
 
 #include "internal.h"
 
+static int secmem_secrets_max_set(const char *value,
+				  const struct kernel_param *param)
+{
+	unsigned int max;
+	int ret = kstrtouint(value, 0, &max);
+
+	if (ret)
+		return ret;
+	if (max > SECMEM_SLOTS_MAX)
+		return -ERANGE;
+	return param_set_uint(value, param);
+}
+
+static const struct kernel_param_ops secmem_secrets_max_ops = {
+	.set = secmem_secrets_max_set,
+	.get = param_get_uint,
+};
+
 unsigned int secmem_secrets_max = 1U << 20;
-module_param_named(secrets_max, secmem_secrets_max, uint, 0644);
+module_param_cb(secrets_max, &secmem_secrets_max_ops, &secmem_secrets_max, 0644);
 MODULE_PARM_DESC(secrets_max, "Secrets in one vault");
 
 unsigned long secmem_memlock_cap;
@@ -40,6 +58,8 @@ static int secmem_ioctl_info(struct secmem_grant *grant,
 		.abi_version = SECMEM_ABI_VERSION,
 		.rights = grant->rights,
 		.protections = secmem_protections(),
+		.handle = grant->handle,
+		.grant_id = grant->id,
 		.length_max = SECMEM_LENGTH_MAX,
 		.secrets_max = READ_ONCE(secmem_secrets_max),
 		.memlock_cap = READ_ONCE(secmem_memlock_cap),
@@ -53,9 +73,6 @@ static int secmem_ioctl_info(struct secmem_grant *grant,
 		.wipes = sum.wipes,
 		.version = SECMEM_VERSION,
 	};
-	if (grant->secret)
-		info->handle = secmem_handle_make(grant->secret->slot,
-						  grant->generation);
 	for (bit = 0; bit < SECMEM_PROT_COUNT; bit++)
 		info->why[bit] = secmem_protection_why(bit);
 	return 0;
@@ -103,7 +120,7 @@ static int secmem_ioctl_create(struct secmem_grant *grant,
 		ret = -EOPNOTSUPP;
 		goto unreserve;
 	}
-	handle = secmem_handle_make(call->secret->slot,
+	handle = secmem_handle_make(grant->vault, call->secret->slot,
 				    call->secret->generation + 1);
 	secmem_canary_plant(&call->bytes, &grant->vault->canary_key, handle);
 	args->handle = handle;
@@ -533,10 +550,7 @@ static void secmem_file_show_secret(struct seq_file *seq,
 				    struct secmem_grant *grant)
 {
 	static const char * const states[] = { "closed", "open", "closing" };
-	struct secmem_status stat = {
-		.handle = secmem_handle_make(grant->secret->slot,
-					     grant->generation),
-	};
+	struct secmem_status stat = { .handle = grant->handle };
 
 	secmem_secret_stat(grant->secret, &stat);
 	seq_printf(seq, "handle:\t%llu\nstate:\t%s\nlabel:\t", stat.handle,

@@ -422,7 +422,9 @@ int secmem_secret_close(struct secmem_secret *secret, u32 generation,
 	int ret = secmem_secret_close_wait(secret, generation, flags, deadline);
 
 	trace_secmem_close(secret->vault->number,
-			   secmem_handle_make(secret->slot, generation), ret);
+			   secmem_handle_make(secret->vault, secret->slot,
+					      generation),
+			   ret);
 	return ret;
 }
 

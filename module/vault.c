@@ -49,6 +49,16 @@ void secmem_vault_teardown(void)
 	WARN_ON_ONCE(!xa_empty(&secmem_vaults));
 }
 
+static u32 secmem_vault_tag(void)
+{
+	u32 tag;
+
+	do
+		tag = get_random_u32() >> (32 - SECMEM_TAG_BITS);
+	while (!tag);
+	return tag;
+}
+
 /**
  * secmem_vault_create - an empty vault, with one reference
  *
@@ -71,6 +81,7 @@ struct secmem_vault *secmem_vault_create(void)
 		INIT_LIST_HEAD(&vault->free[i]);
 	INIT_LIST_HEAD(&vault->supplies);
 	vault->pgoff_next = 1;
+	vault->tag = secmem_vault_tag();
 	get_random_bytes(&vault->canary_key, sizeof(vault->canary_key));
 	secmem_vault_own(vault);
 	vault->number = atomic_long_inc_return(&secmem_vault_numbers);
@@ -169,7 +180,8 @@ static int secmem_vault_append(struct secmem_vault *vault,
 	struct secmem_secret **slots = vault->chunks[chunk];
 
 	lockdep_assert_held(&vault->grow_lock);
-	if (vault->pgoff_next >= SECMEM_PGOFF_MAX)
+	if (vault->pgoff_next >= SECMEM_PGOFF_MAX ||
+	    vault->slot_count >= SECMEM_SLOTS_MAX)
 		return -EMFILE;
 	if (!slots) {
 		slots = kvcalloc(SECMEM_CHUNK_SLOTS << chunk, sizeof(*slots),
@@ -325,7 +337,7 @@ static void secmem_vault_rest(struct secmem_secret *secret)
 	spin_lock(&vault->slots_lock);
 	vault->secret_count--;
 	/* The last generation is never followed: its handles stay unique. */
-	if (secret->generation != U32_MAX) {
+	if (secret->generation != SECMEM_GENERATION_MAX) {
 		list_add_tail(&secret->free, &vault->free[secret->order]);
 		vault->free_count[secret->order]++;
 	}

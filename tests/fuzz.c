@@ -160,9 +160,9 @@ static uint64_t some_handle(struct file *file)
 	case 1:
 		return handle + 1;
 	case 2:
-		return handle + (1ULL << 32);
+		return handle + (1ULL << 24); /* the next generation */
 	case 3:
-		return handle - (1ULL << 32);
+		return handle - (1ULL << 24);
 	case 4:
 		return handle ^ 1ULL << chance(64);
 	case 5:

@@ -534,6 +534,21 @@ TEST(vault_that_is_full_is_emfile)
 	ASSERT_EQ(0, text_write(PARAMETERS "secrets_max", was));
 }
 
+TEST(secrets_max_is_what_handles_can_name_at_most)
+{
+	char was[64], now[64];
+
+	SKIP_UNLESS_ROOT;
+	if (text_read(PARAMETERS "secrets_max", was, sizeof(was)))
+		SKIP(return, "no parameter secrets_max");
+	EXPECT_EQ(-ERANGE, number_write(PARAMETERS "secrets_max", 1 << 24));
+	EXPECT_EQ(-EINVAL, text_write(PARAMETERS "secrets_max", "many"));
+	EXPECT_EQ(0, text_read(PARAMETERS "secrets_max", now, sizeof(now)));
+	EXPECT_STREQ(was, now);
+	EXPECT_EQ(0, number_write(PARAMETERS "secrets_max", (1 << 24) - 1));
+	EXPECT_EQ(0, text_write(PARAMETERS "secrets_max", was));
+}
+
 /* The memory cgroup. */
 
 static long cgroup_current_of(const char *group)

@@ -319,29 +319,106 @@ TEST_F(share, nonsense_is_no_grant)
 	ASSERT_EQ(0, sm_close(self->v.fd, other));
 }
 
+/* Every call with a handle that is none here. */
+#define EXPECT_UNKNOWN(fd, handle, rights)                                     \
+	do {                                                                   \
+		unsigned char unknown[LENGTH] = { 0 };                         \
+		struct secmem_status unknown_st;                               \
+		uint32_t unknown_equal;                                        \
+		int unknown_fd;                                                \
+		EXPECT_EQ(-ENOENT, sm_acquire(fd, handle, SECMEM_READ, NULL)); \
+		EXPECT_EQ(-ENOENT, sm_acquire_value(fd, handle, NULL));        \
+		EXPECT_EQ(-ENOENT, sm_release(fd, handle));                    \
+		EXPECT_EQ(-ENOENT, sm_release_value(fd, handle));              \
+		EXPECT_EQ(-ENOENT, sm_read(fd, handle, unknown, 0, LENGTH));   \
+		EXPECT_EQ(-ENOENT, sm_write(fd, handle, unknown, 0, LENGTH));  \
+		EXPECT_EQ(-ENOENT, sm_compare(fd, handle, unknown, LENGTH,     \
+					      &unknown_equal));                \
+		EXPECT_EQ(-ENOENT, sm_seal(fd, handle));                       \
+		EXPECT_EQ(-ENOENT, sm_close(fd, handle));                      \
+		EXPECT_EQ(-ENOENT, sm_revoke(fd, handle));                     \
+		EXPECT_EQ(-ENOENT, sm_stat(fd, handle, &unknown_st));          \
+		EXPECT_EQ(-ENOENT,                                             \
+			  sm_export(fd, handle, rights, &unknown_fd));         \
+	} while (0)
+
 TEST_F(share, other_secrets_are_no_secrets_of_this_grant)
 {
-	unsigned char buffer[LENGTH] = { 0 };
-	struct secmem_status st;
-	uint32_t equal;
+	unsigned char buffer[LENGTH];
 	uint64_t other;
 	int fd;
 
 	ASSERT_EQ(0, sm_create(self->v.fd, LENGTH, &other));
 	ASSERT_EQ(0, EXPORT(RIGHTS_OF_ONE, &fd));
 	ASSERT_NE(MAP_FAILED, sm_map(fd, 4 * SM_PAGE, PROT_READ | PROT_WRITE));
-	EXPECT_EQ(-ENOENT, sm_acquire(fd, other, SECMEM_READ, NULL));
-	EXPECT_EQ(-ENOENT, sm_release(fd, other));
-	EXPECT_EQ(-ENOENT, sm_read(fd, other, buffer, 0, LENGTH));
-	EXPECT_EQ(-ENOENT, sm_write(fd, other, buffer, 0, LENGTH));
-	EXPECT_EQ(-ENOENT, sm_compare(fd, other, buffer, LENGTH, &equal));
-	EXPECT_EQ(-ENOENT, sm_seal(fd, other));
-	EXPECT_EQ(-ENOENT, sm_close(fd, other));
-	EXPECT_EQ(-ENOENT, sm_revoke(fd, other));
-	EXPECT_EQ(-ENOENT, sm_stat(fd, other, &st));
+	EXPECT_UNKNOWN(fd, other, RIGHT(READ));
 	EXPECT_EQ(-ENOENT, sm_read(fd, SECMEM_HANDLE_NONE, buffer, 0, LENGTH));
 	EXPECT_EQ(0, sm_read(self->v.fd, other, buffer, 0, LENGTH));
 	EXPECT_EQ(0, sm_read(fd, self->handle, buffer, 0, LENGTH));
+}
+
+/* The other one stands in the same place of its vault, as young as ours. */
+TEST_F(share, handle_of_another_vault_is_enoent)
+{
+	unsigned char buffer[LENGTH];
+	struct sm_vault other;
+	uint64_t handle;
+	int fd, i;
+
+	/* One of some five hundred thousand looks like ours, by accident. */
+	for (i = 0; i < 5; i++) {
+		ASSERT_EQ(0, sm_vault_open(&other));
+		ASSERT_EQ(0, sm_create(other.fd, LENGTH, &handle));
+		if (handle != self->handle)
+			break;
+		sm_vault_close(&other);
+	}
+	ASSERT_NE(self->handle, handle);
+	EXPECT_UNKNOWN(self->v.fd, handle, RIGHT(READ));
+	EXPECT_UNKNOWN(other.fd, self->handle, RIGHT(READ));
+	ASSERT_EQ(0, EXPORT(RIGHTS_OF_ONE, &fd));
+	EXPECT_UNKNOWN(fd, handle, RIGHT(READ));
+	close(fd);
+	ASSERT_EQ(0, sm_export(other.fd, SECMEM_HANDLE_NONE, SECMEM_RIGHT_ALL,
+			       &fd));
+	EXPECT_UNKNOWN(fd, self->handle, RIGHT(READ));
+	EXPECT_EQ(0, sm_read(fd, handle, buffer, 0, LENGTH));
+	close(fd);
+	EXPECT_EQ(0, sm_read(other.fd, handle, buffer, 0, LENGTH));
+	sm_vault_close(&other);
+	EXPECT_EQ(0, sm_read(self->v.fd, self->handle, buffer, 0, LENGTH));
+	EXPECT_EQ(0, memcmp(self->bytes, buffer, LENGTH));
+}
+
+/* Of each grant, whatever it is of, and whoever asks; a copied fd has its own. */
+TEST_F(share, grant_id_tells_one_grant_from_another)
+{
+	struct secmem_info info[4];
+	int fd[4], again, i, j;
+
+	fd[0] = dup(self->v.fd);
+	ASSERT_LE(0, fd[0]);
+	ASSERT_EQ(0, EXPORT(RIGHT(READ), &fd[1]));
+	ASSERT_EQ(0, EXPORT(RIGHT(READ), &fd[2]));
+	ASSERT_EQ(0, sm_export(self->v.fd, SECMEM_HANDLE_NONE, RIGHT(READ),
+			       &fd[3]));
+	for (i = 0; i < 4; i++) {
+		ASSERT_EQ(0, sm_info(fd[i], &info[i]));
+		EXPECT_NE(0, info[i].grant_id);
+		EXPECT_NE(self->before.grant_id, info[i].grant_id);
+		for (j = 0; j < i; j++)
+			EXPECT_NE(info[j].grant_id, info[i].grant_id);
+	}
+	/* The number of a closed file says nothing of the next one there. */
+	close(fd[1]);
+	ASSERT_EQ(0, EXPORT(RIGHT(READ), &again));
+	ASSERT_EQ(fd[1], again);
+	ASSERT_EQ(0, sm_info(again, &info[2]));
+	EXPECT_NE(info[1].grant_id, info[2].grant_id);
+	ASSERT_EQ(0, sm_info(self->v.fd, &info[1]));
+	EXPECT_EQ(info[0].grant_id, info[1].grant_id);
+	for (i = 0; i < 4; i++)
+		close(fd[i]);
 }
 
 TEST_F(share, info_names_the_secret)

@@ -155,14 +155,16 @@ static void secmem_grant_single(struct kunit *test)
 
 	secret->keepers = 1;
 	kref_get(&grant->vault->ref);
-	single = secmem_grant_create(grant->vault, secret, secret->generation,
+	single = secmem_grant_create(grant->vault, secret, handle,
 				     SECMEM_RIGHT_ALL);
 	KUNIT_ASSERT_NOT_NULL(test, single);
 	KUNIT_EXPECT_PTR_EQ(test, secmem_grant_find(single, handle), secret);
 	KUNIT_EXPECT_NULL(test, secmem_grant_find(single, second));
 	KUNIT_EXPECT_NULL(test, secmem_grant_find(single, 0));
 	KUNIT_EXPECT_NULL(test, secmem_grant_find(single,
-						  handle + (1ULL << 32)));
+						  handle + SECMEM_SLOTS_MAX));
+	KUNIT_EXPECT_NE(test, single->id, 0ULL);
+	KUNIT_EXPECT_NE(test, single->id, grant->id);
 	/* It is no way to the vault. */
 	call.export.rights = SECMEM_RIGHT_READ;
 	KUNIT_EXPECT_EQ(test, secmem_grant_export(single, &call), -EACCES);

@@ -595,7 +595,8 @@ static void secmem_lifecycle_stat(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (int)stat.label[0], 0);
 	KUNIT_EXPECT_EQ(test, secmem_secret_revoke(ctx->secret,
 						   ctx->generation), 0);
-	stat.handle += 1ULL << 32;
+	stat.handle = secmem_handle_make(ctx->secret->vault, ctx->secret->slot,
+					 ctx->generation + 1);
 	KUNIT_EXPECT_EQ(test, secmem_secret_stat(ctx->secret, &stat), -ENOENT);
 	KUNIT_EXPECT_EQ(test, secmem_secret_revoke(ctx->secret,
 						   ctx->generation + 1),

@@ -21,6 +21,7 @@ static void secmem_vault_handles(struct kunit *test)
 {
 	struct secmem_vault *vault = test->priv;
 	struct secmem_secret *first, *second;
+	unsigned int bit;
 	u64 one, two;
 
 	KUNIT_EXPECT_NULL(test, secmem_vault_find(vault, SECMEM_HANDLE_NONE));
@@ -35,7 +36,22 @@ static void secmem_vault_handles(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, secmem_secret_handle(first), one);
 	KUNIT_EXPECT_NULL(test, secmem_vault_find(vault, two + 1));
 	KUNIT_EXPECT_NULL(test, secmem_vault_find(vault, U64_MAX));
-	KUNIT_EXPECT_NULL(test, secmem_vault_find(vault, 1ULL << 32));
+	/* The tag is compared whole, the sign with it. */
+	KUNIT_EXPECT_NE(test, vault->tag, 0U);
+	for (bit = SECMEM_SLOT_BITS + SECMEM_GENERATION_BITS; bit < 64; bit++)
+		KUNIT_EXPECT_NULL(test, secmem_vault_find(vault,
+							  one ^ BIT_ULL(bit)));
+	KUNIT_EXPECT_GE(test, (s64)one, 0LL);
+	KUNIT_EXPECT_NULL(test, secmem_vault_find(vault,
+						  one & ~SECMEM_SLOTS_MAX));
+	/* Neither field reaches into the next. */
+	one = secmem_handle_make(vault, SECMEM_SLOTS_MAX - 1,
+				 SECMEM_GENERATION_MAX);
+	KUNIT_EXPECT_EQ(test, secmem_handle_generation(one),
+			(u32)SECMEM_GENERATION_MAX);
+	KUNIT_EXPECT_EQ(test, one >> 44, (u64)vault->tag);
+	one = secmem_handle_make(vault, SECMEM_SLOTS_MAX - 1, 1);
+	KUNIT_EXPECT_EQ(test, secmem_handle_generation(one), 1U);
 }
 
 /* Places in any mixture of sizes never meet: a guard page is between them. */
@@ -134,13 +150,14 @@ static void secmem_vault_last_generation(struct kunit *test)
 
 	secret = secmem_kunit_secret(test, vault, 1, NULL);
 	secmem_kunit_close(test, secret);
-	secret->generation = U32_MAX - 1;
+	secret->generation = SECMEM_GENERATION_MAX - 1;
 	KUNIT_EXPECT_EQ(test, vault->free_count[0], 1U);
 	vault->view_pages = 1;
 	KUNIT_EXPECT_PTR_EQ(test,
 			    secmem_kunit_secret(test, vault, 1, &handle),
 			    secret);
-	KUNIT_EXPECT_EQ(test, secmem_handle_generation(handle), U32_MAX);
+	KUNIT_EXPECT_EQ(test, secmem_handle_generation(handle),
+			(u32)SECMEM_GENERATION_MAX);
 	KUNIT_EXPECT_EQ(test, vault->secret_count, 1U);
 	secmem_kunit_close(test, secret);
 	KUNIT_EXPECT_EQ(test, vault->secret_count, 0U);
@@ -154,6 +171,7 @@ static void secmem_vault_limit(struct kunit *test)
 	unsigned int limit = secmem_secrets_max;
 	struct secmem_vault *vault = test->priv;
 	struct secmem_secret *first, *place;
+	u32 slots;
 
 	secmem_secrets_max = 2;
 	first = secmem_kunit_secret(test, vault, 1, NULL);
@@ -170,6 +188,14 @@ static void secmem_vault_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vault->secret_count, 1U);
 	KUNIT_EXPECT_EQ(test, place->generation, 0U);
 	secmem_secrets_max = limit;
+
+	/* A handle names no more. */
+	slots = vault->slot_count;
+	vault->slot_count = SECMEM_SLOTS_MAX;
+	place = secmem_vault_reserve(vault, 1);
+	KUNIT_EXPECT_TRUE(test, IS_ERR(place));
+	KUNIT_EXPECT_EQ(test, PTR_ERR(place), (long)-EMFILE);
+	vault->slot_count = slots;
 
 	vault->pgoff_next = BIT(31);
 	place = secmem_vault_reserve(vault, 1);

@@ -18,6 +18,10 @@
  * a call that fails has changed nothing. Results are written back into the
  * caller's struct. Layouts are the same for 32-bit and 64-bit callers.
  *
+ * A handle names one secret of one vault, which may issue 2^20 - 1 of them for
+ * each place that it has; treat it as opaque. It is never negative as a number of
+ * 64 bits, and that of another vault is ENOENT.
+ *
  * Lengths and offsets are bytes. A deadline is absolute CLOCK_MONOTONIC
  * nanoseconds, or SECMEM_FOREVER; one in the past makes a call that would
  * wait fail with ETIMEDOUT, after trying once. A wait that a signal ends
@@ -49,7 +53,8 @@
  *   EMFILE       no more secrets fit into this vault, files into this
  *                process's limit, or nested accesses into their counter
  *   ENFILE       no more files fit into this system's limit
- *   ENOENT       the handle was never issued, or not to this grant
+ *   ENOENT       the handle was never issued, or not by this vault, or not to
+ *                this grant
  *   ENOMEM       no memory, or RLIMIT_MEMLOCK (or the administrator's cap)
  *                reached
  *   ENOTTY       no such call
@@ -149,6 +154,11 @@
 /*
  * SECMEM_IOC_INFO: what this kernel and this file offer.
  * Needs no right, binds the file to nobody, never waits.
+ *
+ * grant_id is a random number that EXPORT, or the open, gave to this grant, and
+ * no other grant is likely ever to have. By it a program knows that a descriptor's
+ * number still leads to the file that it was opened for; fstat() cannot tell, as
+ * many grants share an inode.
  */
 struct secmem_info {
 	__u32 size;
@@ -157,6 +167,7 @@ struct secmem_info {
 	__u32 rights;			/* out: this grant's */
 	__aligned_u64 protections;	/* out: mask of those in force */
 	__aligned_u64 handle;		/* out: of a grant of one secret, or 0 */
+	__aligned_u64 grant_id;		/* out: of this grant, never 0 */
 	__u32 length_max;		/* out: bytes in one secret */
 	__u32 secrets_max;		/* out: secrets in one vault */
 	__aligned_u64 memlock_cap;	/* out: bytes a user; 0: RLIMIT_MEMLOCK rules */
@@ -400,7 +411,7 @@ struct secmem_export_args {
 	_Static_assert(sizeof(struct type) == (bytes), #type)
 #endif
 
-SECMEM_ASSERT_SIZE(secmem_info, 176);
+SECMEM_ASSERT_SIZE(secmem_info, 184);
 SECMEM_ASSERT_SIZE(secmem_create_args, 80);
 SECMEM_ASSERT_SIZE(secmem_acquire_args, 40);
 SECMEM_ASSERT_SIZE(secmem_op, 24);
