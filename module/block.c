@@ -17,6 +17,7 @@
 #include <linux/page_ref.h>
 #include <linux/rculist.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 
 #include "internal.h"
 
@@ -83,6 +84,29 @@ void secmem_page_unmap(struct page *page, void *at)
 		secmem_window_close(page, at);
 	else
 		kunmap_local(at);
+}
+
+/* Where bad memory is met, locks are held that others wait for. */
+static void secmem_page_tell(struct work_struct *work)
+{
+	struct secmem_counts sum;
+
+	secmem_counts_sum(&sum);
+	pr_warn_ratelimited("secmem: bad memory: %lld pages serve secrets no more, some may hold bytes that could not be wiped\n",
+			    sum.poisoned);
+}
+
+static DECLARE_WORK(secmem_page_tell_work, secmem_page_tell);
+
+/**
+ * secmem_page_withdraw - a page that is known to be bad serves no more
+ *
+ * Context: Any.
+ */
+void secmem_page_withdraw(void)
+{
+	secmem_count_add(poisoned, 1);
+	schedule_work(&secmem_page_tell_work);
 }
 
 static void secmem_page_zero(void *at)
@@ -171,7 +195,13 @@ static bool secmem_block_free_pages(struct secmem_block *block)
 		struct page *page = block->first + i;
 
 		set_page_private(page, 0);
-		if (block->removed && !secmem_directmap_restore(page)) {
+		/*
+		 * The kernel does not let bad memory reach anybody when it is
+		 * freed as a single page; to see whether it is back in the direct
+		 * map would be to read it, and there is no use for it there.
+		 */
+		if (block->removed && !secmem_page_bad(page) &&
+		    !secmem_directmap_restore(page)) {
 			all = false;
 			continue;
 		}
@@ -277,6 +307,8 @@ static void secmem_blocks_wipe(u32 most)
 		for_each_set_bit(i, block->used, secmem_block_pages(block)) {
 			struct page *page = block->first + i;
 
+			if (secmem_page_bad(page))
+				continue;
 			secmem_page_zero(block->removed ?
 						 secmem_window_force(page) :
 						 page_address(page));
@@ -364,4 +396,5 @@ int secmem_pages_setup(void)
 void secmem_pages_teardown(void)
 {
 	unregister_memory_notifier(&secmem_pages_memory_block);
+	flush_work(&secmem_page_tell_work);
 }

@@ -41,6 +41,28 @@ static void secmem_piece_unmap(const struct secmem_piece *piece)
 }
 
 /**
+ * secmem_bytes_sound - is all memory under some of the data as it should be
+ * @bytes: the bytes
+ * @offset: in the data
+ * @length: @offset + @length is within the data
+ *
+ * Context: Any. What is bad stays so; what is sound may be found to be bad at
+ * any time.
+ * Return: whether no page of it is known to be bad.
+ */
+bool secmem_bytes_sound(const struct secmem_bytes *bytes, u32 offset,
+			u32 length)
+{
+	u32 at = (bytes->offset + offset) >> PAGE_SHIFT;
+	u32 end = DIV_ROUND_UP(bytes->offset + offset + length, PAGE_SIZE);
+
+	for (; at < end; at++)
+		if (secmem_page_bad(secmem_bytes_page(bytes, at)))
+			return false;
+	return true;
+}
+
+/**
  * secmem_bytes_layout - where data will lie
  * @bytes: filled in
  * @length: 1 to SECMEM_LENGTH_MAX
@@ -58,17 +80,19 @@ void secmem_bytes_layout(struct secmem_bytes *bytes, u32 length, u32 align)
 }
 
 /* By way of the stack: where a page is mapped, nothing may sleep. */
-static void secmem_bytes_randomize(const struct secmem_bytes *bytes)
+static int secmem_bytes_randomize(const struct secmem_bytes *bytes)
 {
 	u8 random[128];
 	u32 done, length;
+	int ret = 0;
 
-	for (done = 0; done < bytes->length; done += length) {
+	for (done = 0; !ret && done < bytes->length; done += length) {
 		length = min_t(u32, bytes->length - done, sizeof(random));
 		get_random_bytes(random, length);
-		secmem_bytes_write(bytes, done, random, length);
+		ret = secmem_bytes_write(bytes, done, random, length);
 	}
 	memzero_explicit(random, sizeof(random));
+	return ret;
 }
 
 /**
@@ -80,7 +104,8 @@ static void secmem_bytes_randomize(const struct secmem_bytes *bytes)
  *
  * Context: Process context, may sleep.
  * Return: 0; -ENOMEM (no memory, or a limit); -EINTR (the RNG is not ready);
- * -EOPNOTSUPP (pages must leave the direct map, and these did not).
+ * -EOPNOTSUPP (pages must leave the direct map, and these did not); -EIO (one
+ * was found to be bad at this very moment).
  */
 int secmem_bytes_create(struct secmem_bytes *bytes, struct secmem_vault *vault,
 			u64 owner, bool random)
@@ -108,8 +133,10 @@ int secmem_bytes_create(struct secmem_bytes *bytes, struct secmem_vault *vault,
 		if (!secmem_page_removed(secmem_bytes_page(bytes, i)))
 			bytes->exposed = 1;
 	if (random)
-		secmem_bytes_randomize(bytes);
-	return 0;
+		ret = secmem_bytes_randomize(bytes);
+	if (ret)
+		secmem_bytes_destroy(bytes);
+	return ret;
 }
 
 /**
@@ -146,18 +173,22 @@ u32 secmem_bytes_tail(const struct secmem_bytes *bytes)
  * @length: @offset + @length is within the data
  *
  * Context: Process context, may sleep; the caller holds the secret's lock.
+ * Return: 0; -EIO and nothing read: memory under it is known to be bad.
  */
-void secmem_bytes_read(const struct secmem_bytes *bytes, u32 offset,
-		       void *to, u32 length)
+int secmem_bytes_read(const struct secmem_bytes *bytes, u32 offset,
+		      void *to, u32 length)
 {
 	struct secmem_piece piece;
 	u32 done;
 
+	if (!secmem_bytes_sound(bytes, offset, length))
+		return -EIO;
 	for (done = 0; done < length; done += piece.length) {
 		secmem_piece_map(&piece, bytes, offset + done, length - done);
 		memcpy(to + done, piece.at, piece.length);
 		secmem_piece_unmap(&piece);
 	}
+	return 0;
 }
 
 /**
@@ -168,8 +199,8 @@ void secmem_bytes_read(const struct secmem_bytes *bytes, u32 offset,
  * @length: @offset + @length is within the data; few, as it goes word by word
  *
  * Context: Process context; the caller holds the secret's lock.
- * Return: false where the buffer is not there, or not all in reach; some bytes
- * may have been given then.
+ * Return: false where the buffer is not there, or not all in reach, or the page
+ * is known to be bad; some bytes may have been given then.
  */
 bool secmem_bytes_give(const struct secmem_bytes *bytes, u32 offset,
 		       void __user *to, u32 length)
@@ -181,7 +212,8 @@ bool secmem_bytes_give(const struct secmem_bytes *bytes, u32 offset,
 	/* Nothing may be asked for behind the last page. */
 	if (!length)
 		return true;
-	if (offset_in_page(bytes->offset + offset) + length > PAGE_SIZE)
+	if (offset_in_page(bytes->offset + offset) + length > PAGE_SIZE ||
+	    !secmem_bytes_sound(bytes, offset, 1))
 		return false;
 	secmem_piece_map(&piece, bytes, offset, length);
 	from = piece.at;
@@ -209,18 +241,22 @@ fault:
  * @length: @offset + @length is within the data
  *
  * Context: Process context, may sleep; the caller holds the secret's lock.
+ * Return: 0; -EIO and nothing written, as secmem_bytes_read().
  */
-void secmem_bytes_write(const struct secmem_bytes *bytes, u32 offset,
-			const void *from, u32 length)
+int secmem_bytes_write(const struct secmem_bytes *bytes, u32 offset,
+		       const void *from, u32 length)
 {
 	struct secmem_piece piece;
 	u32 done;
 
+	if (!secmem_bytes_sound(bytes, offset, length))
+		return -EIO;
 	for (done = 0; done < length; done += piece.length) {
 		secmem_piece_map(&piece, bytes, offset + done, length - done);
 		memcpy(piece.at, from + done, piece.length);
 		secmem_piece_unmap(&piece);
 	}
+	return 0;
 }
 
 /**
@@ -229,14 +265,16 @@ void secmem_bytes_write(const struct secmem_bytes *bytes, u32 offset,
  * @with: bytes->length of them
  *
  * Context: Process context, may sleep; the caller holds the secret's lock.
- * Return: whether all are equal.
+ * Return: whether all are equal; or -EIO, as secmem_bytes_read().
  */
-bool secmem_bytes_equal(const struct secmem_bytes *bytes, const void *with)
+int secmem_bytes_equal(const struct secmem_bytes *bytes, const void *with)
 {
 	unsigned long differs = 0;
 	struct secmem_piece piece;
 	u32 done;
 
+	if (!secmem_bytes_sound(bytes, 0, bytes->length))
+		return -EIO;
 	for (done = 0; done < bytes->length; done += piece.length) {
 		secmem_piece_map(&piece, bytes, done, bytes->length - done);
 		differs |= crypto_memneq(piece.at, with + done, piece.length);
@@ -310,7 +348,7 @@ void secmem_canary_plant(const struct secmem_bytes *bytes,
 	secmem_canary_make(&canary, key, handle);
 	secmem_canary_parts(part, &canary, bytes);
 	for (i = 0; i < ARRAY_SIZE(part); i++) {
-		if (!part[i].length)
+		if (!part[i].length || secmem_page_bad(part[i].page))
 			continue;
 		mapped = secmem_page_map(part[i].page);
 		memcpy(mapped + part[i].at, part[i].is, part[i].length);
@@ -326,7 +364,8 @@ void secmem_canary_plant(const struct secmem_bytes *bytes,
  * @handle: as planted
  *
  * Context: Process context, may sleep; the caller holds the secret's lock.
- * Return: whether the canary is as it was planted.
+ * Return: whether the canary is as it was planted, but for what lies in memory
+ * that is known to be bad.
  */
 bool secmem_canary_intact(const struct secmem_bytes *bytes,
 			  const siphash_key_t *key, u64 handle)
@@ -340,7 +379,7 @@ bool secmem_canary_intact(const struct secmem_bytes *bytes,
 	secmem_canary_make(&canary, key, handle);
 	secmem_canary_parts(part, &canary, bytes);
 	for (i = 0; i < ARRAY_SIZE(part); i++) {
-		if (!part[i].length)
+		if (!part[i].length || secmem_page_bad(part[i].page))
 			continue;
 		mapped = secmem_page_map(part[i].page);
 		differs |= crypto_memneq(mapped + part[i].at, part[i].is,

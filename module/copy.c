@@ -65,11 +65,11 @@ static int secmem_copy_out(struct secmem_secret *secret,
 	if (ret)
 		return ret;
 	ret = secmem_copy_range(secret, args->offset, bounce->length);
-	if (!ret) {
-		secmem_bytes_read(&secret->bytes, args->offset, bounce->at,
-				  bounce->length);
+	if (!ret)
+		ret = secmem_bytes_read(&secret->bytes, args->offset,
+					bounce->at, bounce->length);
+	if (!ret)
 		hlist_add_head(&bounce->by_secret, &secret->bounces);
-	}
 	mutex_unlock(&secret->lock);
 	return ret;
 }
@@ -198,11 +198,11 @@ int secmem_copy_write(struct secmem_grant *grant, struct secmem_copy *args)
 	if (ret)
 		return ret;
 	ret = secmem_copy_range(secret, args->offset, bounce.length);
-	if (!ret) {
-		secmem_bytes_write(&secret->bytes, args->offset, bounce.at,
-				   bounce.length);
+	if (!ret)
+		ret = secmem_bytes_write(&secret->bytes, args->offset,
+					 bounce.at, bounce.length);
+	if (!ret)
 		ret = secmem_secret_mend(secret);
-	}
 	mutex_unlock(&secret->lock);
 	secmem_bounce_put(&bounce);
 	return ret;
@@ -227,10 +227,13 @@ int secmem_copy_compare(struct secmem_grant *grant, struct secmem_copy *args)
 	ret = secmem_copy_in(secret, args, SECMEM_EVENT_COPY_OUT, &bounce);
 	if (ret)
 		return ret;
-	args->equal = bounce.length == secret->bytes.length &&
-		      secmem_bytes_equal(&secret->bytes, bounce.at);
+	if (bounce.length == secret->bytes.length)
+		ret = secmem_bytes_equal(&secret->bytes, bounce.at);
 	mutex_unlock(&secret->lock);
 	secmem_bounce_put(&bounce);
+	if (ret < 0)
+		return ret;
+	args->equal = ret;
 	return 0;
 }
 

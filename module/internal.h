@@ -319,6 +319,7 @@ struct secmem_counts {
 	s64 waits;			/* since load, as the rest */
 	s64 violations;
 	s64 wipes;
+	s64 poisoned;			/* pages that will serve no more */
 };
 
 DECLARE_PER_CPU(struct secmem_counts, secmem_counts);
@@ -558,13 +559,15 @@ void secmem_bytes_layout(struct secmem_bytes *bytes, u32 length, u32 align);
 int secmem_bytes_create(struct secmem_bytes *bytes, struct secmem_vault *vault,
 			u64 owner, bool random);
 void secmem_bytes_destroy(struct secmem_bytes *bytes);
-void secmem_bytes_read(const struct secmem_bytes *bytes, u32 offset,
-		       void *to, u32 length);
+bool secmem_bytes_sound(const struct secmem_bytes *bytes, u32 offset,
+			u32 length);
+int secmem_bytes_read(const struct secmem_bytes *bytes, u32 offset,
+		      void *to, u32 length);
 bool secmem_bytes_give(const struct secmem_bytes *bytes, u32 offset,
 		       void __user *to, u32 length);
-void secmem_bytes_write(const struct secmem_bytes *bytes, u32 offset,
-			const void *from, u32 length);
-bool secmem_bytes_equal(const struct secmem_bytes *bytes, const void *with);
+int secmem_bytes_write(const struct secmem_bytes *bytes, u32 offset,
+		       const void *from, u32 length);
+int secmem_bytes_equal(const struct secmem_bytes *bytes, const void *with);
 void secmem_canary_plant(const struct secmem_bytes *bytes,
 			 const siphash_key_t *key, u64 handle);
 bool secmem_canary_intact(const struct secmem_bytes *bytes,
@@ -588,7 +591,8 @@ struct secmem_block {
 	u8 order;			/* constant */
 	bool removed;			/* constant: off the direct map, verified */
 	u16 idle;			/* pages; protected by supply->lock */
-	unsigned long used[];		/* bitmap; protected by supply->lock */
+	u16 bad;			/* pages that serve no more; supply->lock */
+	unsigned long used[];		/* bitmap, with bad ones; supply->lock */
 };
 
 /* The largest is as large as what one large entry of the direct map maps. */
@@ -601,7 +605,13 @@ static inline unsigned int secmem_block_pages(const struct secmem_block *block)
 
 static inline bool secmem_block_empty(const struct secmem_block *block)
 {
-	return block->idle == secmem_block_pages(block);
+	return block->idle + block->bad == secmem_block_pages(block);
+}
+
+/* The kernel knows it as bad memory: never to be touched again. */
+static inline bool secmem_page_bad(struct page *page)
+{
+	return unlikely(PageHWPoison(page));
 }
 
 static inline struct secmem_block *secmem_page_block(const struct page *page)
@@ -620,6 +630,7 @@ bool secmem_page_removed(const struct page *page);
 void *secmem_page_map(struct page *page);
 void secmem_page_unmap(struct page *page, void *at);
 void secmem_page_wipe(struct page *page);
+void secmem_page_withdraw(void);
 
 /* pages.c */
 int secmem_pages_get(struct secmem_vault *vault, u64 owner,

@@ -51,10 +51,10 @@ static void secmem_supply_free(struct kref *ref)
 static void secmem_supply_lose(struct secmem_block *block)
 {
 	struct secmem_supply *supply = block->supply;
-	u32 pages = secmem_block_pages(block);
+	u32 idle = block->idle;
 
 	secmem_block_free(block);
-	secmem_user_charge(supply->user, 0, -(s32)pages, false);
+	secmem_user_charge(supply->user, 0, -(s32)idle, false);
 	kref_put(&supply->ref, secmem_supply_free);
 }
 
@@ -83,7 +83,7 @@ static struct secmem_block *secmem_supply_gain(struct secmem_supply *supply,
  * Take blocks off their supply that it need not keep: empty ones but one, and
  * that one too, where it is more than what is in use and than a few pages, or
  * nobody asks for pages any more. One that did not leave the direct map is never
- * kept: the next may.
+ * kept: the next may. Nor is one with bad memory, which the kernel is to have.
  */
 static void secmem_supply_trim(struct secmem_supply *supply,
 			       struct secmem_block *block,
@@ -91,7 +91,8 @@ static void secmem_supply_trim(struct secmem_supply *supply,
 {
 	lockdep_assert_held(&supply->lock);
 	if (secmem_block_empty(block)) {
-		if (supply->spare || secmem_block_exposed(block)) {
+		if (supply->spare || secmem_block_exposed(block) ||
+		    block->bad) {
 			list_move(&block->by_supply, surplus);
 			supply->total -= secmem_block_pages(block);
 		} else {
@@ -170,12 +171,26 @@ static int secmem_supply_grow(struct secmem_supply *supply, unsigned int want)
 	return PTR_ERR_OR_ZERO(block);
 }
 
-/* Take idle pages, up to count. */
+/* An idle page of a block, for good: it serves, or is found to be bad. */
+static struct page *secmem_block_take(struct secmem_block *block)
+{
+	unsigned int i = find_first_zero_bit(block->used,
+					     secmem_block_pages(block));
+
+	__set_bit(i, block->used);
+	block->idle--;
+	return block->first + i;
+}
+
+/* Take idle pages, up to count; pages found to be bad are no longer idle. */
 static unsigned int secmem_supply_take(struct secmem_supply *supply,
-				       struct page **pages, unsigned int count)
+				       struct page **pages, unsigned int count,
+				       unsigned int *bad,
+				       struct list_head *surplus)
 {
 	struct secmem_block *block;
-	unsigned int taken = 0, i;
+	unsigned int taken = 0;
+	struct page *page;
 
 	spin_lock(&supply->lock);
 	while (taken < count && !list_empty(&supply->idle)) {
@@ -183,11 +198,19 @@ static unsigned int secmem_supply_take(struct secmem_supply *supply,
 					 by_supply);
 		if (supply->spare == block)
 			supply->spare = NULL;
-		i = find_first_zero_bit(block->used, secmem_block_pages(block));
-		__set_bit(i, block->used);
-		if (!--block->idle)
+		page = secmem_block_take(block);
+		if (secmem_page_bad(page)) {
+			block->bad++;
+			++*bad;
+		} else {
+			pages[taken++] = page;
+		}
+		if (secmem_block_empty(block)) {
+			list_move(&block->by_supply, surplus);
+			supply->total -= secmem_block_pages(block);
+		} else if (!block->idle) {
 			list_del_init(&block->by_supply);
-		pages[taken++] = block->first + i;
+		}
 	}
 	supply->used += taken;
 	spin_unlock(&supply->lock);
@@ -198,14 +221,28 @@ static void secmem_page_put(struct page *page, struct list_head *surplus)
 {
 	struct secmem_block *block = secmem_page_block(page);
 	struct secmem_supply *supply = block->supply;
+	bool bad = secmem_page_bad(page);
 
-	secmem_page_wipe(page);
+	if (bad) {
+		/* While the page keeps the supply, and that the user. */
+		secmem_user_charge(supply->user, 0, -1, false);
+		secmem_page_withdraw();
+	} else {
+		secmem_page_wipe(page);
+	}
 	spin_lock(&supply->lock);
-	__clear_bit(page - block->first, block->used);
 	supply->used--;
-	if (!block->idle++)
+	if (!block->idle)
 		list_add(&block->by_supply, &supply->idle);
+	if (bad) {
+		block->bad++;
+	} else {
+		__clear_bit(page - block->first, block->used);
+		block->idle++;
+	}
 	secmem_supply_trim(supply, block, surplus);
+	if (!block->idle && !secmem_block_empty(block))
+		list_del_init(&block->by_supply);
 	spin_unlock(&supply->lock);
 }
 
@@ -340,7 +377,8 @@ int secmem_pages_get(struct secmem_vault *vault, u64 owner,
 		     struct page **pages, unsigned int count)
 {
 	struct secmem_supply *supply = secmem_supply_get(vault, owner);
-	unsigned int taken = 0;
+	unsigned int taken = 0, bad = 0;
+	LIST_HEAD(surplus);
 	int ret;
 
 	if (!supply)
@@ -350,7 +388,7 @@ int secmem_pages_get(struct secmem_vault *vault, u64 owner,
 		goto put;
 	for (;;) {
 		taken += secmem_supply_take(supply, pages + taken,
-					    count - taken);
+					    count - taken, &bad, &surplus);
 		if (taken == count)
 			break;
 		ret = fatal_signal_pending(current) ?
@@ -360,8 +398,11 @@ int secmem_pages_get(struct secmem_vault *vault, u64 owner,
 			break;
 	}
 	/* Those that were taken are not idle any more. */
-	secmem_user_charge(supply->user, (s32)taken - count, -(s32)taken,
-			   false);
+	secmem_user_charge(supply->user, (s32)taken - count,
+			   -(s32)(taken + bad), false);
+	secmem_supply_lose_all(&surplus);
+	while (bad--)
+		secmem_page_withdraw();
 	if (!ret)
 		secmem_count_add(pages, count);
 	else

@@ -325,7 +325,8 @@ void secmem_secret_publish(struct secmem_secret *secret,
  * @secret: what was written
  *
  * Context: The caller holds @secret's lock.
- * Return: 0, or -EBADMSG where the canary is damaged.
+ * Return: 0; -EBADMSG where the canary is damaged; -EIO where memory under the
+ * secret is known to be bad, and so what was written there is lost.
  */
 int secmem_secret_mend(struct secmem_secret *secret)
 {
@@ -334,6 +335,8 @@ int secmem_secret_mend(struct secmem_secret *secret)
 		secret->torn = 0;
 		secmem_secret_wake(secret);
 	}
+	if (!secmem_bytes_sound(&secret->bytes, 0, secret->bytes.length))
+		return -EIO;
 	return secmem_secret_intact(secret) ? 0 : -EBADMSG;
 }
 

@@ -41,6 +41,7 @@ void secmem_counts_sum(struct secmem_counts *sum)
 		sum->waits += READ_ONCE(part->waits);
 		sum->violations += READ_ONCE(part->violations);
 		sum->wipes += READ_ONCE(part->wipes);
+		sum->poisoned += READ_ONCE(part->poisoned);
 	}
 }
 
@@ -157,6 +158,7 @@ static struct dev_ext_attribute secmem_count_files[] = {
 	SECMEM_COUNT(waits),
 	SECMEM_COUNT(violations),
 	SECMEM_COUNT(wipes),
+	SECMEM_COUNT(poisoned),
 };
 
 static struct attribute

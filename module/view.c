@@ -33,8 +33,11 @@ void secmem_view_zap(struct secmem_grant *grant, struct secmem_secret *secret)
 static int secmem_view_insert_pte(pte_t *ptep, unsigned long addr, void *data)
 {
 	struct secmem_view_insertion *in = data;
-	pte_t pte = pfn_pte(page_to_pfn(*in->pages++), in->vma->vm_page_prot);
+	struct page *page = *in->pages++;
+	pte_t pte = pfn_pte(page_to_pfn(page), in->vma->vm_page_prot);
 
+	if (secmem_page_bad(page))
+		return -EIO;
 	pte = pte_mkspecial(pte_mkyoung(pte));
 	/* A clean one stays read-only whatever mprotect does to the view. */
 	if (in->write)
@@ -78,7 +81,8 @@ static int secmem_view_insert_pages(struct secmem_grant *grant,
  *
  * Context: Process context, may sleep. The caller holds mmap_lock and
  * @secret's lock.
- * Return: 0 or -ENOMEM; then some of them may be there.
+ * Return: 0; -ENOMEM, or -EIO for a page that is known to be bad memory: then
+ * some of them may be there.
  */
 int secmem_view_insert(struct secmem_grant *grant, struct vm_area_struct *vma,
 		       struct secmem_secret *secret, bool write)
@@ -124,6 +128,13 @@ static vm_fault_t secmem_view_refuse(const struct vm_fault *vmf, bool closed)
 	return closed ? VM_FAULT_SIGBUS : VM_FAULT_SIGSEGV;
 }
 
+static vm_fault_t secmem_view_fault_end(int error)
+{
+	if (error == -EIO)
+		return VM_FAULT_HWPOISON;
+	return error ? VM_FAULT_OOM : VM_FAULT_NOPAGE;
+}
+
 /*
  * A touch that met no page-table entry, or one that does not let it write. It
  * is repaired where an access is held that allows it: mprotect may have
@@ -138,6 +149,7 @@ static vm_fault_t secmem_view_fault(struct vm_fault *vmf)
 	struct secmem_holder *holder;
 	vm_fault_t fault;
 	u64 index;
+	int ret;
 
 	if (!secret)
 		secret = secmem_vault_find_page(grant->vault, vmf->pgoff);
@@ -160,10 +172,9 @@ static vm_fault_t secmem_view_fault(struct vm_fault *vmf)
 		unmap_mapping_range(&grant->mapping,
 				    (loff_t)vmf->pgoff << PAGE_SHIFT,
 				    PAGE_SIZE, 1);
-		fault = secmem_view_insert_pages(grant, vma, secret, index, 1,
-						 write) ?
-				VM_FAULT_OOM :
-				VM_FAULT_NOPAGE;
+		ret = secmem_view_insert_pages(grant, vma, secret, index, 1,
+					       write);
+		fault = secmem_view_fault_end(ret);
 	}
 	mutex_unlock(&secret->lock);
 	return fault;

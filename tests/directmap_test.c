@@ -453,6 +453,192 @@ TEST_F_TIMEOUT(direct, memory_that_holds_a_secret_is_not_taken_offline,
 	EXPECT_EQ(0, memory_block_go(block));
 }
 
+/* Memory that the kernel knows as bad. */
+#define HARD_OFFLINE MEMORY "hard_offline_page"
+#define KPAGEFLAGS "/proc/kpageflags"
+#define KPF_BUDDY (1ULL << 10)
+#define KPF_HWPOISON (1ULL << 19)
+#define CROWD 64
+
+static uint64_t page_flags(uint64_t pfn)
+{
+	int fd = open(KPAGEFLAGS, O_RDONLY | O_CLOEXEC);
+	uint64_t flags = 0;
+
+	if (pread(fd, &flags, sizeof(flags), pfn * sizeof(flags)) !=
+	    sizeof(flags))
+		flags = 0;
+	close(fd);
+	return flags;
+}
+
+/* Whatever the kernel says of it, the page is marked. */
+static bool page_goes_bad(uint64_t pfn)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%#llx",
+		 (unsigned long long)pfn * SM_PAGE);
+	host_write(HARD_OFFLINE, text);
+	return page_flags(pfn) & KPF_HWPOISON;
+}
+
+/* In which page the byte at some offset of a secret lies; 0 if that fails. */
+static uint64_t page_of(struct sm_vault *v, int reader, uint64_t handle,
+			size_t offset)
+{
+	uint64_t at, pfn = 0;
+
+	if (sm_acquire(v->fd, handle, SECMEM_READ, &at))
+		return 0;
+	at_reader_find(reader, v->view + at + offset, &pfn);
+	return sm_release(v->fd, handle) ? 0 : pfn;
+}
+
+/* Whether one of many new secrets gets that page; they are closed again. */
+static bool page_serves_again(struct sm_vault *v, int reader, uint64_t pfn)
+{
+	uint64_t handles[CROWD];
+	bool serves = false;
+	int n, i;
+
+	for (n = 0; n < CROWD && !sm_create(v->fd, 1, &handles[n]); n++)
+		serves |= page_of(v, reader, handles[n], 0) == pfn;
+	for (i = 0; i < n; i++)
+		sm_close(v->fd, handles[i]);
+	return serves;
+}
+
+static long count_poisoned(void)
+{
+	char text[32] = "";
+
+	host_read(HOST_SYSFS "counts/poisoned", text, sizeof(text));
+	return strtol(text, NULL, 10);
+}
+
+#define SKIP_UNLESS_BAD                                                     \
+	do {                                                                \
+		if (access(HARD_OFFLINE, W_OK) || access(KPAGEFLAGS, R_OK)) \
+			SKIP(return, "this kernel marks no memory as bad"); \
+	} while (0)
+
+TEST_F(direct, bad_memory_is_not_touched_and_its_secret_is_eio)
+{
+	unsigned char byte = 0, *bytes;
+	uint64_t handle, at, good, bad;
+	size_t length = 2 * SM_PAGE;
+	uint32_t equal;
+	int log;
+	long poisoned = count_poisoned();
+
+	if (self->reader < 0)
+		return;
+	SKIP_UNLESS_BAD;
+	bytes = malloc(length);
+	ASSERT_NE(NULL, bytes);
+	log = host_log_open();
+	at_fill(bytes, SM_PAGE, self->seed);
+	at_fill(bytes + SM_PAGE, SM_PAGE, self->seed + 1);
+	ASSERT_EQ(0, sm_create(self->v.fd, length, &handle));
+	ASSERT_EQ(0, sm_write(self->v.fd, handle, bytes, 0, length));
+	good = page_of(&self->v, self->reader, handle, 0);
+	bad = page_of(&self->v, self->reader, handle, SM_PAGE);
+	ASSERT_NE(0, good);
+	ASSERT_NE(0, bad);
+	/* Control: all of it works as long as its memory is good. */
+	EXPECT_EQ(0, sm_compare(self->v.fd, handle, bytes, length, &equal));
+	EXPECT_EQ(1, equal);
+
+	ASSERT_TRUE(page_goes_bad(bad));
+	EXPECT_EQ(-EIO, sm_read(self->v.fd, handle, &byte, SM_PAGE, 1));
+	EXPECT_EQ(-EIO, sm_read(self->v.fd, handle, bytes, 0, length));
+	EXPECT_EQ(-EIO, sm_write(self->v.fd, handle, &byte, SM_PAGE, 1));
+	EXPECT_EQ(-EIO, sm_write(self->v.fd, handle, bytes, 0, length));
+	EXPECT_EQ(-EIO, sm_compare(self->v.fd, handle, bytes, length, &equal));
+	EXPECT_EQ(-EIO, sm_acquire(self->v.fd, handle, SECMEM_READ, &at));
+	EXPECT_EQ(-EIO, sm_acquire(self->v.fd, handle, SECMEM_WRITE, &at));
+	EXPECT_EQ(-EINVAL, sm_release(self->v.fd, handle));
+	/* What is left of it can be saved. */
+	EXPECT_EQ(0, sm_read(self->v.fd, handle, &byte, 0, 1));
+	EXPECT_EQ(bytes[0], byte);
+
+	EXPECT_EQ(poisoned, count_poisoned());
+	EXPECT_EQ(0, sm_close(self->v.fd, handle));
+	EXPECT_EQ(poisoned + 1, count_poisoned());
+	EXPECT_EQ(0, SM_WAIT_UNTIL(host_log_count(log, "bad memory") > 0));
+	close(log);
+	/* The good page is wiped, the bad one was not written to. */
+	EXPECT_EQ(1, at_reader_looks(self->reader, good, 0, self->seed));
+	EXPECT_EQ(0, at_reader_looks(self->reader, bad, 0, self->seed + 1));
+	free(bytes);
+}
+
+TEST_F(direct, bad_memory_serves_nobody_again)
+{
+	uint64_t stays, handle, closed, idle;
+
+	if (self->reader < 0)
+		return;
+	SKIP_UNLESS_BAD;
+	ASSERT_EQ(0, sm_create(self->v.fd, 1, &stays));
+	ASSERT_EQ(0, sm_create(self->v.fd, 1, &handle));
+	closed = page_of(&self->v, self->reader, handle, 0);
+	ASSERT_EQ(0, sm_close(self->v.fd, handle));
+	/* Control: a good page does. */
+	ASSERT_TRUE(page_serves_again(&self->v, self->reader, closed));
+
+	/* It went bad under a secret. */
+	ASSERT_EQ(0, sm_create(self->v.fd, 1, &handle));
+	closed = page_of(&self->v, self->reader, handle, 0);
+	ASSERT_TRUE(page_goes_bad(closed));
+	ASSERT_EQ(0, sm_close(self->v.fd, handle));
+	EXPECT_FALSE(page_serves_again(&self->v, self->reader, closed));
+	/* Or while it was idle. */
+	ASSERT_EQ(0, sm_create(self->v.fd, 1, &handle));
+	idle = page_of(&self->v, self->reader, handle, 0);
+	ASSERT_EQ(0, sm_close(self->v.fd, handle));
+	ASSERT_TRUE(page_goes_bad(idle));
+	EXPECT_FALSE(page_serves_again(&self->v, self->reader, idle));
+	ASSERT_EQ(0, sm_close(self->v.fd, stays));
+	sm_vault_close(&self->v);
+
+	/* Nor does the kernel, which has them now. */
+	EXPECT_EQ(KPF_HWPOISON,
+		  page_flags(closed) & (KPF_HWPOISON | KPF_BUDDY));
+	EXPECT_EQ(KPF_HWPOISON, page_flags(idle) & (KPF_HWPOISON | KPF_BUDDY));
+	/* To put them back into the direct map would be to read them. */
+	EXPECT_EQ(-EFAULT, at_reader_reads(self->reader, closed, 0, 0));
+	EXPECT_EQ(-EFAULT, at_reader_reads(self->reader, idle, 0, 0));
+	ASSERT_EQ(0, sm_vault_open(&self->v));
+	EXPECT_FALSE(page_serves_again(&self->v, self->reader, closed));
+	EXPECT_FALSE(page_serves_again(&self->v, self->reader, idle));
+}
+
+/* The canary beside it is not looked at, whatever became of it. */
+TEST_F(direct, canary_in_bad_memory_is_not_read)
+{
+	uint64_t handle, at, pfn = 0;
+
+	if (self->reader < 0)
+		return;
+	SKIP_UNLESS_BAD;
+	/* Control: in good memory it is. */
+	ASSERT_EQ(0, sm_create(self->v.fd, 1, &handle));
+	ASSERT_EQ(0, sm_acquire(self->v.fd, handle, SECMEM_WRITE, &at));
+	self->v.view[at - 1] ^= 1;
+	EXPECT_EQ(-EBADMSG, sm_release(self->v.fd, handle));
+	EXPECT_EQ(-EBADMSG, sm_close(self->v.fd, handle));
+
+	ASSERT_EQ(0, sm_create(self->v.fd, 1, &handle));
+	ASSERT_EQ(0, sm_acquire(self->v.fd, handle, SECMEM_WRITE, &at));
+	self->v.view[at - 1] ^= 1;
+	ASSERT_EQ(0, at_reader_find(self->reader, self->v.view + at, &pfn));
+	ASSERT_TRUE(page_goes_bad(pfn));
+	EXPECT_EQ(-EIO, sm_release(self->v.fd, handle));
+	EXPECT_EQ(0, sm_close(self->v.fd, handle));
+}
+
 FIXTURE(module)
 {
 	bool ready;

@@ -48,6 +48,11 @@
  *   EINTR        a signal ended the wait
  *   EINVAL       a field is outside its range, unknown or not zero; or RELEASE
  *                of what this grant does not hold
+ *   EIO          memory under the secret is known to be bad (a hardware error,
+ *                or hard_offline_page), and is not touched any more: READ,
+ *                WRITE, COMPARE and ACQUIRE of what lies in it, RELEASE of a
+ *                WRITE access (which has happened). The bytes there are lost;
+ *                CLOSE is 0, wipes the rest, and nobody gets that memory again
  *   EKEYREVOKED  the secret is closed or closing; CREATE: the vault was ended
  *                by the administrator
  *   EMFILE       no more secrets fit into this vault, files into this
@@ -69,7 +74,7 @@
  *
  * A touch of the view without an access, or a write under READ: SIGSEGV (but for
  * SECMEM_CREATE_LINGER). A touch of a closed secret: SIGBUS, until its place
- * serves another secret.
+ * serves another secret. A touch of memory that is known to be bad: SIGBUS.
  */
 #ifndef _SECMEM_SECMEM_H
 #define _SECMEM_SECMEM_H
@@ -210,7 +215,8 @@ struct secmem_info {
  * with 0 readers; a vault whose last file was closed meanwhile is counted as long.
  * Errors: EINVAL (length 0 or too large, align, flags, an unknown bit in
  * require), EOPNOTSUPP, ENOMEM, EMFILE, EACCES, EFAULT, EINTR (RANDOM, before
- * the RNG is ready), EBUSY, EKEYREVOKED, ESHUTDOWN.
+ * the RNG is ready), EIO (RANDOM, memory that went bad just then), EBUSY,
+ * EKEYREVOKED, ESHUTDOWN.
  */
 struct secmem_create_args {
 	__u32 size;
@@ -231,7 +237,7 @@ struct secmem_create_args {
  * in its way, the caller's own process included. Needs MAP and READ, for WRITE
  * that right too, and a view. offset is promised until this access is released,
  * no longer. After EOWNERDEAD nothing is held.
- * Errors: EACCES, EAGAIN, EINTR, EINVAL, EKEYREVOKED, EMFILE, ENOENT, ENOMEM
+ * Errors: EACCES, EAGAIN, EINTR, EINVAL, EIO, EKEYREVOKED, EMFILE, ENOENT, ENOMEM
  * (page tables), ENXIO, EOWNERDEAD (READ), EPERM (WRITE), ETIMEDOUT, EFAULT.
  */
 struct secmem_acquire_args {
@@ -251,7 +257,7 @@ struct secmem_acquire_args {
  * RELEASE ends one access of this grant. With its last one its page-table
  * entries are gone before the call returns, unless the secret was created with
  * SECMEM_CREATE_LINGER. It never waits for other holders.
- * Errors: EINVAL (nothing held), EBADMSG, EKEYREVOKED (the access ended with
+ * Errors: EINVAL (nothing held), EBADMSG, EIO, EKEYREVOKED (the access ended with
  * the secret), ENOENT, EACCES.
  *
  * SEAL: no WRITE, ever again. Needs SEAL. Sealing twice is 0.
@@ -296,7 +302,7 @@ struct secmem_op {
  * that depends on the lengths alone, and says so in equal (1 or 0); another
  * length, up to SECMEM_LENGTH_MAX, is unequal. offset is 0. Needs COMPARE, not READ.
  *
- * Errors: EACCES, EAGAIN, EBADMSG (WRITE), EFAULT, EINTR, EINVAL, EKEYREVOKED,
+ * Errors: EACCES, EAGAIN, EBADMSG (WRITE), EFAULT, EINTR, EINVAL, EIO, EKEYREVOKED,
  * ENOENT, ENOMEM, EOWNERDEAD (READ, COMPARE), EPERM (WRITE), ETIMEDOUT.
  */
 struct secmem_copy {
