@@ -399,6 +399,43 @@ TEST_F(dump, library_reads_a_file_into_the_secret_alone)
 	close(fd);
 }
 
+/*
+ * What documents say of copies: a buffer that its program wiped may stand in
+ * memory still, in the pages that the kernel moved it from. The same is tried
+ * on a secret of as many pages.
+ */
+TEST_F(dump, compaction_leaves_a_wiped_buffer_and_no_secret)
+{
+	const size_t length = 8192 * SM_PAGE, step = 2 * SM_PAGE, text = 256;
+	unsigned char *buffer;
+	uint64_t handle;
+	size_t at;
+
+	ASSERT_EQ(0, at_secret(&self->v, LARGE, self->seed, &handle));
+	buffer = mmap(NULL, length, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, buffer);
+	madvise(buffer, length, MADV_NOHUGEPAGE);
+	for (at = 0; at < length; at += SM_PAGE)
+		buffer[at] = 1;
+	/* Every other page is free, as on a machine that ran for a while. */
+	for (at = 0; at < length; at += step) {
+		ASSERT_EQ(0, madvise(buffer + at + SM_PAGE, SM_PAGE,
+				     MADV_DONTNEED));
+		at_fill(buffer + at, text, self->seed + 1);
+	}
+	if (at_put("/proc/sys/vm/compact_memory", "1"))
+		SKIP(return, "this kernel compacts nothing when asked to");
+	for (at = 0; at < length; at += step)
+		wipe(buffer + at, text);
+	if (!copies_of(self->seed + 1))
+		SKIP(return,
+			   "this kernel moved nothing, or wipes what it frees");
+	ASSERT_EQ(0, sm_close(self->v.fd, handle));
+	EXPECT_EQ(0, copies_of(self->seed));
+	munmap(buffer, length);
+}
+
 TEST_F(dump, unloaded_module_leaves_nothing)
 {
 	struct stat st;

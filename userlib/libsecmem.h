@@ -102,8 +102,10 @@ struct secmem_options {
 };
 
 /*
- * From bytes of the caller's, which are wiped whatever the result: no error
- * path leaves a copy behind. Who must be able to try again creates with
+ * From bytes of the caller's, which are wiped where they stand, whatever the
+ * result: no error path leaves a copy behind. The kernel may have moved them
+ * before, and does not wipe the page that it moved them from: what never stood
+ * in ordinary memory is better. Who must be able to try again creates with
  * secmem_create_zero and then calls secmem_write.
  */
 int secmem_create(secmem_secret_t *secret, void *data, size_t length,
@@ -200,8 +202,10 @@ int secmem_release(struct secmem_access *access);
  * (else -EINVAL).
  */
 
-/* Copies out, to ordinary memory as a rule: what then becomes of the copy is
- * the caller's care (explicit_bzero(3)).
+/*
+ * Copies out, to ordinary memory as a rule: what then becomes of the copy is
+ * the caller's care (explicit_bzero(3), which reaches the page that the buffer
+ * has then, and none that the kernel moved it from).
  */
 int secmem_read(secmem_secret_t secret, void *buffer, size_t length,
 		size_t offset, int64_t timeout) SECMEM_MUST_CHECK;

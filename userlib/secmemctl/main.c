@@ -110,6 +110,7 @@ void usage(void)
 	printf(" -V, --version        display version\n");
 	if (running && running->notes)
 		printf("\n%s", running->notes);
+	printf("\nFor more details see secmemctl(1), for what it is used for secmem-howto(7).\n");
 }
 
 int main(int argc, char **argv)
