@@ -81,13 +81,18 @@ static struct secmem_holder *secmem_holder_find(struct secmem_grant *grant,
 	return holder && secmem_holder_stands(holder) ? holder : NULL;
 }
 
-static struct secmem_holder *secmem_holder_get(struct secmem_grant *grant,
-					       struct secmem_secret *secret)
+/*
+ * See to it that a grant has a holder of a secret. The holder of anybody but the
+ * vault's first grant comes with the secret's cold part, so that who ends it may
+ * hand the work over.
+ */
+static struct secmem_holder *secmem_holder_need(struct secmem_grant *grant,
+						struct secmem_secret *secret)
 {
 	struct secmem_holder *holder = secmem_holder_own(grant, secret);
 	struct secmem_record *record;
+	int ret;
 
-	lockdep_assert_held(&secret->lock);
 	if (likely(holder))
 		return holder;
 	record = kzalloc(sizeof(*record), SECMEM_GFP);
@@ -95,12 +100,12 @@ static struct secmem_holder *secmem_holder_get(struct secmem_grant *grant,
 		return NULL;
 	record->grant = grant;
 	record->secret = secret;
-	if (xa_is_err(xa_store(&grant->records, secret->slot, record,
-			       SECMEM_GFP))) {
+	secmem_secret_need_cold(secret);
+	/* Another thread of the process may come first. */
+	ret = xa_insert(&grant->records, secret->slot, record, SECMEM_GFP);
+	if (ret)
 		kfree(record);
-		return NULL;
-	}
-	return &record->holder;
+	return ret && ret != -EBUSY ? NULL : secmem_holder_own(grant, secret);
 }
 
 /**
@@ -125,22 +130,32 @@ void secmem_access_forget(struct secmem_grant *grant)
  * holder stands. The exchange is fully ordered and pairs with the release in
  * secmem_holder_begin(), after its page-table entries stood.
  */
-static bool secmem_holder_nest(struct secmem_holder *holder, u32 generation)
+static bool secmem_holder_nest(struct secmem_secret *secret,
+			       struct secmem_holder *holder, u32 generation)
 {
 	s64 word = atomic64_read(&holder->word);
 
+	/*
+	 * Who looks before the secret is closing, and nests after, began before
+	 * the closer did, and is waited for as those are on whom it nests.
+	 */
+	if (READ_ONCE(secret->state) == SECMEM_CLOSING)
+		return false;
 	do {
 		if (secmem_word_generation(word) != generation ||
-		    (word & (SECMEM_WORD_FROZEN | SECMEM_WORD_WRITE)) ||
+		    (word & (SECMEM_WORD_FROZEN | SECMEM_WORD_WRITE |
+			     SECMEM_WORD_ABANDONED)) ||
 		    !(word & (SECMEM_WORD_COUNT | SECMEM_WORD_LINGER)) ||
 		    secmem_word_count(word) == SECMEM_WORD_COUNT)
 			return false;
 	} while (!atomic64_try_cmpxchg(&holder->word, &word, word + 1));
+	atomic_inc(&secret->readers);
 	return true;
 }
 
 /* Give one access of several back, or the last where it lingers; no lock. */
-static bool secmem_holder_unnest(struct secmem_holder *holder, u32 generation)
+static bool secmem_holder_unnest(struct secmem_secret *secret,
+				 struct secmem_holder *holder, u32 generation)
 {
 	s64 word = atomic64_read(&holder->word);
 
@@ -150,6 +165,7 @@ static bool secmem_holder_unnest(struct secmem_holder *holder, u32 generation)
 			    (word & SECMEM_WORD_LINGER ? 1 : 2))
 			return false;
 	} while (!atomic64_try_cmpxchg(&holder->word, &word, word - 1));
+	atomic_dec(&secret->readers);
 	return true;
 }
 
@@ -158,7 +174,8 @@ static bool secmem_holder_unnest(struct secmem_holder *holder, u32 generation)
  * with it. Others nest meanwhile, and where it lingers they also leave without
  * the lock, so that none may be left.
  */
-static int secmem_holder_drop(struct secmem_holder *holder)
+static int secmem_holder_drop(struct secmem_secret *secret,
+			      struct secmem_holder *holder)
 {
 	s64 word = atomic64_read(&holder->word);
 	bool last;
@@ -169,22 +186,30 @@ static int secmem_holder_drop(struct secmem_holder *holder)
 		last = secmem_word_count(word) == 1 &&
 		       !(word & SECMEM_WORD_LINGER);
 	} while (!atomic64_try_cmpxchg(&holder->word, &word, word - 1));
+	atomic_dec(&secret->readers);
 	return last;
 }
 
-static void secmem_holder_begin(struct secmem_secret *secret,
+static void secmem_holder_begin(struct secmem_grant *grant,
+				struct secmem_secret *secret,
 				struct secmem_holder *holder, bool write)
 {
 	/*
 	 * Who shuts the gate looks at each secret after that; who waits is woken
 	 * by a last release alone. What lingers has a cold part.
 	 */
-	bool linger = secret->linger && !write && !secret->cold->waiters &&
+	bool linger = secmem_secret_is(secret, SECMEM_IS_LINGER) && !write &&
+		      !atomic_read(&secret->cold->waiters) &&
 		      !secmem_power_suspends();
 
 	lockdep_assert_held(&secret->lock);
+	secmem_grant_tie(grant);
 	hlist_add_head(&holder->by_secret, &secret->holders);
 	secmem_count_add(accesses, 1);
+	if (write)
+		secmem_secret_set(secret, SECMEM_IS_WRITTEN, 1);
+	else
+		atomic_inc(&secret->readers);
 	/* Last, for secmem_holder_nest(): all of the above is in place. */
 	atomic64_set_release(&holder->word,
 			     secmem_word_empty(secret->generation) |
@@ -196,33 +221,39 @@ static void secmem_holder_begin(struct secmem_secret *secret,
 
 /*
  * Take all of a holder's accesses, and with them the page-table entries. The
- * caller steps the secret on.
+ * caller steps the secret on. The grant, and the record with it, may be gone
+ * after.
  */
 static void secmem_holder_end(struct secmem_grant *grant,
 			      struct secmem_secret *secret,
 			      struct secmem_holder *holder)
 {
-	u64 frozen;
+	u64 word;
 
 	lockdep_assert_held(&secret->lock);
 	/* From here no fault inserts and nobody nests; then zap. */
-	frozen = atomic64_read(&holder->word) & SECMEM_WORD_FROZEN;
-	atomic64_set(&holder->word,
-		     secmem_word_empty(secret->generation) | frozen);
+	word = atomic64_xchg(&holder->word,
+			     secmem_word_empty(secret->generation));
 	secmem_view_zap(grant, secret);
+	if (word & SECMEM_WORD_WRITE)
+		secmem_secret_set(secret, SECMEM_IS_WRITTEN, 0);
+	else
+		atomic_sub(secmem_word_count(word), &secret->readers);
 	secmem_count_add(accesses, -1);
-	__hlist_del(&holder->by_secret);
-	/*
-	 * Last: the grant may be gone then, and with it the record. Pairs with
-	 * the acquire in secmem_holder_listed().
-	 */
-	smp_store_release(&holder->by_secret.pprev, NULL);
+	hlist_del_init(&holder->by_secret);
+	secmem_grant_untie(grant);
 }
 
 static enum secmem_event secmem_drop_event(struct secmem_secret *secret)
 {
 	return hlist_empty(&secret->holders) ? SECMEM_EVENT_DROP_LAST :
 					      SECMEM_EVENT_DROP;
+}
+
+/* A holder that lingers from an earlier view is none of this one. */
+static bool secmem_holder_stale(const struct secmem_holder *holder)
+{
+	return atomic64_read(&holder->word) & SECMEM_WORD_FROZEN;
 }
 
 /* With the lock, the VMA and no wait before us: take the access. */
@@ -234,55 +265,92 @@ static int secmem_access_begin(struct secmem_grant *grant,
 	struct secmem_holder *holder = secmem_holder_find(grant, secret);
 	int ret;
 
+	if (holder && secmem_holder_stale(holder)) {
+		secmem_holder_end(grant, secret, holder);
+		secmem_secret_move(secret, secmem_drop_event(secret));
+		holder = NULL;
+	}
 	/* The lock keeps it standing, unfrozen; only a full counter is left. */
 	if (holder)
-		return secmem_holder_nest(holder, generation) ? 0 : -EMFILE;
+		return secmem_holder_nest(secret, holder, generation) ? 0 :
+									-EMFILE;
 
-	holder = secmem_holder_get(grant, secret);
-	if (!holder)
-		return -ENOMEM;
+	holder = secmem_holder_own(grant, secret);
 	ret = secmem_view_insert(grant, vma, secret, write);
 	if (ret) {
 		secmem_view_zap(grant, secret);
 		return ret;
 	}
-	secmem_holder_begin(secret, holder, write);
+	secmem_holder_begin(grant, secret, holder, write);
 	secmem_secret_move(secret, write ? SECMEM_EVENT_HOLD_WRITE :
 					   SECMEM_EVENT_HOLD_READ);
 	return 0;
 }
 
-/* One try; -EAGAIN and a begun waiter where it must wait. */
-static int secmem_access_try(struct secmem_grant *grant,
-			     struct secmem_secret *secret, u32 generation,
-			     u32 flags, struct secmem_waiter *waiter)
+/*
+ * Take mmap_lock and the secret's lock, with page tables for the secret in the
+ * view, if it lies there. The second is only tried under the first: while it is
+ * waited for, the process's other threads may fault and map. Who got it so tries
+ * the first under it, and starts anew where that fails or the view is another
+ * by now.
+ */
+static int secmem_access_lock(struct secmem_waiter *waiter,
+			      struct secmem_holder *holder,
+			      struct vm_area_struct **vma)
 {
-	bool write = flags & SECMEM_WRITE;
+	struct secmem_secret *secret = waiter->secret;
+	struct secmem_grant *grant = waiter->grant;
 	struct mm_struct *mm = current->mm;
-	struct vm_area_struct *vma;
 	int ret;
 
-	if (mmap_read_lock_killable(mm))
-		return -EINTR;
-	mutex_lock(&secret->lock);
-	ret = secmem_secret_ask(secret, generation,
+	for (;;) {
+		if (mmap_read_lock_killable(mm))
+			return -EINTR;
+		/* Afresh each time: an address kept could be another's by now. */
+		*vma = secmem_view_find(grant);
+		ret = *vma ? secmem_view_prepare(grant, *vma, secret, holder) :
+			     0;
+		if (!ret && secmem_lock_try(&secret->lock))
+			return 0;
+		mmap_read_unlock(mm);
+		ret = ret ?: secmem_secret_lock_wait(waiter);
+		if (ret)
+			return ret;
+		if (mmap_read_trylock(mm)) {
+			*vma = secmem_view_find(grant);
+			if (!*vma || holder->view == grant->view_number)
+				return 0;
+			mmap_read_unlock(mm);
+		}
+		secmem_secret_unlock(secret);
+	}
+}
+
+/* One try; SECMEM_MUST_WAIT and a begun waiter where it must wait. */
+static int secmem_access_try(struct secmem_waiter *waiter,
+			     struct secmem_holder *holder, u32 generation,
+			     bool write)
+{
+	struct secmem_secret *secret = waiter->secret;
+	struct secmem_grant *grant = waiter->grant;
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	int ret = secmem_access_lock(waiter, holder, &vma);
+
+	if (ret)
+		return ret;
+	ret = secmem_secret_ask(grant, secret, generation,
 				write ? SECMEM_EVENT_HOLD_WRITE :
 					SECMEM_EVENT_HOLD_READ);
-	if (ret < 0)
-		goto out;
-	/* Afresh each time: an address kept could be another's by now. */
-	vma = secmem_view_find(grant, secret);
-	if (!vma)
+	if (ret >= 0 && !secmem_view_holds(vma, grant, secret))
 		ret = -ENXIO;
 	else if (!ret)
 		ret = secmem_access_begin(grant, vma, secret, generation,
 					  write);
-	else if (flags & SECMEM_NOWAIT)
-		ret = -EAGAIN;
+	if (ret == SECMEM_MUST_WAIT)
+		ret = secmem_secret_wait_begin(waiter);
 	else
-		secmem_secret_wait_begin(waiter, secret);
-out:
-	mutex_unlock(&secret->lock);
+		secmem_secret_unlock(secret);
 	mmap_read_unlock(mm);
 	return ret;
 }
@@ -304,22 +372,26 @@ int secmem_access_acquire(struct secmem_grant *grant,
 			  struct secmem_secret *secret, u32 generation,
 			  u32 flags, s64 deadline)
 {
-	struct secmem_holder *own = secmem_holder_own(grant, secret);
+	struct secmem_holder *own = secmem_holder_need(grant, secret);
 	struct secmem_waiter waiter;
-	int ret;
+	int ret = -ENOMEM;
 
+	if (!own)
+		goto trace;
 	/* Accesses outlive their view; without one the slow path says so. */
-	if (own && !(flags & SECMEM_WRITE) && atomic_read(&grant->views) &&
-	    secmem_holder_nest(own, generation)) {
+	if (!(flags & SECMEM_WRITE) && atomic_read(&grant->views) &&
+	    secmem_holder_nest(secret, own, generation)) {
 		ret = 0;
 		goto trace;
 	}
+	secmem_secret_wait_setup(&waiter, grant, secret,
+				 flags & SECMEM_NOWAIT, deadline);
 	do {
-		ret = secmem_access_try(grant, secret, generation, flags,
-					&waiter);
+		ret = secmem_access_try(&waiter, own, generation,
+					flags & SECMEM_WRITE);
 		if (ret != SECMEM_MUST_WAIT)
 			break;
-		ret = secmem_secret_wait_end(&waiter, deadline);
+		ret = secmem_secret_wait_end(&waiter);
 	} while (!ret);
 trace:
 	trace_secmem_acquire(grant->vault->number,
@@ -342,21 +414,23 @@ trace:
  *
  * Context: Process context, no lock held. Sleeps.
  * Return: 0; -EBADMSG (released; a writer left the canary damaged); -EINVAL
- * (nothing held); -EKEYREVOKED; -ENOENT.
+ * (nothing held); -EKEYREVOKED; -ENOENT; -EINTR (the caller is being killed).
  */
 int secmem_access_release(struct secmem_grant *grant,
 			  struct secmem_secret *secret, u32 generation,
 			  bool had)
 {
 	struct secmem_holder *holder = secmem_holder_own(grant, secret);
-	bool write;
+	struct secmem_mm *bound = grant->bound;
+	bool write, alone;
 	int ret = 0;
 
-	if (holder && secmem_holder_unnest(holder, generation))
+	if (holder && secmem_holder_unnest(secret, holder, generation))
 		goto trace;
 
-	mutex_lock(&grant->bound->flip);
-	mutex_lock(&secret->lock);
+	ret = secmem_secret_lock(secret);
+	if (ret)
+		goto trace;
 	ret = secmem_secret_peek(secret, generation, SECMEM_EVENT_DROP_LAST);
 	if (ret)
 		goto out;
@@ -367,18 +441,21 @@ int secmem_access_release(struct secmem_grant *grant,
 	}
 	write = atomic64_read(&holder->word) & SECMEM_WORD_WRITE;
 	if (!write) {
-		ret = secmem_holder_drop(holder);
+		ret = secmem_holder_drop(secret, holder);
 		if (ret <= 0)
 			goto out;
 		ret = 0;
 	}
+	/* For speed alone: who is killed goes on without. */
+	alone = !mutex_lock_killable(&bound->flip);
 	secmem_holder_end(grant, secret, holder);
+	if (alone)
+		mutex_unlock(&bound->flip);
 	if (write && had)
 		ret = secmem_secret_mend(secret);
 	secmem_secret_move(secret, secmem_drop_event(secret));
 out:
-	mutex_unlock(&secret->lock);
-	mutex_unlock(&grant->bound->flip);
+	secmem_secret_unlock(secret);
 trace:
 	trace_secmem_release(grant->vault->number,
 			     secmem_handle_make(grant->vault, secret->slot,
@@ -388,26 +465,11 @@ trace:
 }
 
 /**
- * secmem_access_freeze - let nobody nest on the accesses that are held
- * @secret: it is closing
- *
- * Context: The caller holds @secret's lock.
- */
-void secmem_access_freeze(struct secmem_secret *secret)
-{
-	struct secmem_holder *holder;
-
-	lockdep_assert_held(&secret->lock);
-	hlist_for_each_entry(holder, &secret->holders, by_secret)
-		atomic64_or(SECMEM_WORD_FROZEN, &holder->word);
-}
-
-/**
  * secmem_access_revoke - end all accesses to a secret, in every process
  * @secret: it is about to be closed
  *
- * Context: Process context. The caller holds @secret's lock, which also keeps
- * the grants of its holders: a grant ends its accesses before it goes.
+ * Context: Process context. The caller holds @secret's lock. Views of other
+ * processes are zapped, so where secmem_access_far() says so, it is a worker.
  */
 void secmem_access_revoke(struct secmem_secret *secret)
 {
@@ -442,7 +504,8 @@ void secmem_access_settle(struct secmem_secret *secret)
 
 	lockdep_assert_held(&secret->lock);
 	/* The list of a place that rests is none. */
-	if (secret->state == SECMEM_CLOSED || !secret->linger)
+	if (secret->state == SECMEM_CLOSED ||
+	    !secmem_secret_is(secret, SECMEM_IS_LINGER))
 		return;
 	hlist_for_each_entry_safe(holder, next, &secret->holders, by_secret) {
 		if (!secmem_holder_settle(holder))
@@ -456,102 +519,161 @@ void secmem_access_settle(struct secmem_secret *secret)
 				   secmem_drop_event(secret));
 }
 
-/* An mm ends: what it was writing, nobody finished. */
-static void secmem_access_abandon(struct secmem_grant *grant,
-				  struct secmem_secret *secret)
+/**
+ * secmem_access_far - is there a holder other than one grant's own
+ * @grant: the grant; or NULL, for none
+ * @secret: the place
+ *
+ * Context: The caller holds @secret's lock.
+ * Return: whether ending all holders may zap another process's view.
+ */
+bool secmem_access_far(struct secmem_grant *grant, struct secmem_secret *secret)
+{
+	struct secmem_holder *own = grant ? secmem_holder_own(grant, secret) :
+					    NULL;
+	struct hlist_node *first;
+
+	lockdep_assert_held(&secret->lock);
+	if (secret->state == SECMEM_CLOSED)
+		return false;
+	first = secret->holders.first;
+	return first && (!own || first != &own->by_secret || first->next);
+}
+
+/* An mm has ended: what it was writing, nobody finished. */
+static void secmem_holder_abandon(struct secmem_secret *secret,
+				  struct secmem_holder *holder)
+{
+	if (atomic64_read(&holder->word) & SECMEM_WORD_WRITE)
+		secmem_secret_tear(secret);
+	secmem_holder_end(secmem_holder_grant(holder, secret), secret, holder);
+	secmem_secret_step(secret, secret->generation,
+			   secmem_drop_event(secret));
+}
+
+/**
+ * secmem_access_abandon - end the accesses of those whose mm has ended
+ * @secret: the place
+ *
+ * What they zap is in page tables that nobody uses any more.
+ *
+ * Context: Process context. The caller holds @secret's lock.
+ */
+void secmem_access_abandon(struct secmem_secret *secret)
 {
 	struct secmem_holder *holder;
+	struct hlist_node *next;
 
-	mutex_lock(&secret->lock);
-	holder = secmem_holder_find(grant, secret);
-	if (holder) {
-		if (atomic64_read(&holder->word) & SECMEM_WORD_WRITE)
-			secret->torn = 1;
-		secmem_holder_end(grant, secret, holder);
-		secmem_secret_step(secret, secret->generation,
-				   secmem_drop_event(secret));
+	lockdep_assert_held(&secret->lock);
+	if (secret->state == SECMEM_CLOSED)
+		return;
+	hlist_for_each_entry_safe(holder, next, &secret->holders, by_secret) {
+		if (!(atomic64_read(&holder->word) & SECMEM_WORD_ABANDONED))
+			continue;
+		secmem_holder_abandon(secret, holder);
+		/* The last one's end may be the secret's. */
+		if (secret->state == SECMEM_CLOSED)
+			return;
 	}
-	mutex_unlock(&secret->lock);
 }
 
-/*
- * Without the secret's lock: false once whoever ended the holder has no more to
- * do with it or its grant. For a grant that takes no new accesses, it stays so.
- */
-static bool secmem_holder_listed(const struct secmem_holder *holder)
+/* Mark a holder whose mm has ended: false if it has no access left. */
+static bool secmem_holder_mark(struct secmem_holder *holder)
 {
-	/* Pairs with the release in secmem_holder_end(). */
-	return smp_load_acquire(&holder->by_secret.pprev);
+	s64 word = atomic64_read(&holder->word);
+
+	do {
+		if (!(word & (SECMEM_WORD_COUNT | SECMEM_WORD_LINGER)))
+			return false;
+	} while (!atomic64_try_cmpxchg(&holder->word, &word,
+				       word | SECMEM_WORD_ABANDONED));
+	return true;
 }
 
-/* The next secret, from a slot on, that a grant holds; NULL at the end. */
-static struct secmem_secret *secmem_access_next(struct secmem_grant *grant,
-						unsigned long *slot)
+/* The next holder of a grant, from a slot on; NULL at the end. */
+static struct secmem_holder *secmem_access_next(struct secmem_grant *grant,
+						unsigned long *slot,
+						struct secmem_secret **secret)
 {
-	struct secmem_secret *secret;
 	struct secmem_record *record;
 
-	if (grant->secret)
-		return secmem_holder_listed(&grant->single.holder) ?
-			       grant->secret :
-			       NULL;
+	if (grant->secret) {
+		*secret = grant->secret;
+		return (*slot)++ ? NULL : &grant->single.holder;
+	}
 	if (!grant->first) {
-		for (record = xa_find(&grant->records, slot, ULONG_MAX,
-				      XA_PRESENT);
-		     record && !secmem_holder_listed(&record->holder);
-		     record = xa_find_after(&grant->records, slot, ULONG_MAX,
-					    XA_PRESENT))
-			cond_resched();
-		return record ? record->secret : NULL;
+		record = xa_find(&grant->records, slot, ULONG_MAX, XA_PRESENT);
+		if (!record)
+			return NULL;
+		++*slot;
+		*secret = record->secret;
+		return &record->holder;
 	}
 	/* Pairs with the release in secmem_vault_append(). */
-	while (*slot < smp_load_acquire(&grant->vault->slot_count)) {
-		secret = secmem_vault_slot(grant->vault, *slot);
-		if (secmem_holder_listed(&secret->first))
-			return secret;
-		++*slot;
-		cond_resched();
-	}
-	return NULL;
+	if (*slot >= smp_load_acquire(&grant->vault->slot_count))
+		return NULL;
+	*secret = secmem_vault_slot(grant->vault, (*slot)++);
+	return &(*secret)->first;
+}
+
+/* A holder without an access no more lingers for those who look: 0; else EBUSY. */
+static int secmem_holder_freeze(struct secmem_holder *holder)
+{
+	s64 word = atomic64_read(&holder->word);
+
+	do {
+		if (secmem_word_count(word))
+			return -EBUSY;
+		if (!(word & SECMEM_WORD_LINGER))
+			return 0;
+	} while (!atomic64_try_cmpxchg(&holder->word, &word,
+				       word | SECMEM_WORD_FROZEN));
+	return 0;
 }
 
 /**
  * secmem_access_any - does a grant hold anything
- * @grant: the grant
+ * @grant: the grant; it has no view
  *
- * What lingers is ended.
+ * What lingers is none of a view to come: nobody nests on it.
  *
- * Context: Process context, may sleep. A yes may be over at once; a no as well,
- * unless the caller knows that the grant takes no new access.
+ * Context: Process context; mmap_lock may be held, as no lock is taken. A yes
+ * may be over at once; a no as well, unless the caller knows that the grant
+ * takes no new access.
  * Return: whether it does.
  */
 bool secmem_access_any(struct secmem_grant *grant)
 {
 	struct secmem_secret *secret;
+	struct secmem_holder *holder;
 	unsigned long slot = 0;
-	bool held = false;
 
-	while (!held && (secret = secmem_access_next(grant, &slot))) {
-		mutex_lock(&secret->lock);
-		secmem_access_settle(secret);
-		held = secmem_access_find(grant, secret);
-		mutex_unlock(&secret->lock);
+	while ((holder = secmem_access_next(grant, &slot, &secret))) {
+		if (secmem_holder_freeze(holder))
+			return true;
+		cond_resched();
 	}
-	return held;
+	return false;
 }
 
 /**
  * secmem_access_end - end all accesses of a grant
  * @grant: its mm has ended or its file is gone, so that it takes no new ones
  *
- * Context: Process context, no lock held. Sleeps.
+ * Where somebody holds a secret's lock, it is he who ends the access, at the
+ * latest when he lets go; until then the access ties the grant to its mm.
+ *
+ * Context: Process context. Waits for no lock of a secret.
  */
 void secmem_access_end(struct secmem_grant *grant)
 {
 	struct secmem_secret *secret;
+	struct secmem_holder *holder;
 	unsigned long slot = 0;
 
-	/* A revoker may come first; the place stays all the same. */
-	while ((secret = secmem_access_next(grant, &slot)))
-		secmem_access_abandon(grant, secret);
+	while ((holder = secmem_access_next(grant, &slot, &secret))) {
+		if (secmem_holder_mark(holder))
+			secmem_errand_send(secret, SECMEM_ERRAND_ABANDON);
+		cond_resched();
+	}
 }

@@ -8,6 +8,7 @@
  * may take as long as somebody likes. A few bytes are given without the detour,
  * and without any fault.
  */
+#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
@@ -18,6 +19,7 @@ static int secmem_bounce_get(struct secmem_bounce *bounce, u32 length)
 {
 	INIT_HLIST_NODE(&bounce->by_secret);
 	bounce->length = length;
+	bounce->wiped = 0;
 	bounce->at = length <= sizeof(bounce->small) ?
 			     bounce->small :
 			     kvmalloc(length, SECMEM_GFP);
@@ -32,58 +34,78 @@ static void secmem_bounce_put(struct secmem_bounce *bounce)
 		kvfree_sensitive(bounce->at, bounce->length);
 }
 
-static int secmem_copy_range(struct secmem_secret *secret, u64 offset,
+/*
+ * Is what the caller asks for within the secret? The offset is clamped, too, for
+ * a processor that goes on before it knows.
+ */
+static int secmem_copy_range(struct secmem_secret *secret, u64 *offset,
 			     u64 length)
 {
+	u64 room = secret->bytes.length;
+
 	lockdep_assert_held(&secret->lock);
-	return offset <= secret->bytes.length &&
-			       length <= secret->bytes.length - offset ?
-		       0 :
-		       -EINVAL;
+	if (length > room || *offset > room - length)
+		return -EINVAL;
+	*offset = array_index_nospec(*offset, room - length + 1);
+	return 0;
 }
 
 /* Lock the secret once a copy may begin. */
-static int secmem_copy_lock(struct secmem_secret *secret,
+static int secmem_copy_lock(struct secmem_grant *grant,
+			    struct secmem_secret *secret,
 			    const struct secmem_copy *args,
 			    enum secmem_event event)
 {
-	return secmem_secret_lock_for(secret,
+	struct secmem_waiter waiter;
+
+	secmem_secret_wait_setup(&waiter, grant, secret, args->flags,
+				 args->deadline);
+	return secmem_secret_lock_for(&waiter,
 				      secmem_handle_generation(args->handle),
-				      event, args->flags, args->deadline);
+				      event);
 }
 
 /*
  * Read from a secret into a bounce buffer, which the end of the secret reaches
  * from now on.
  */
-static int secmem_copy_out(struct secmem_secret *secret,
-			   const struct secmem_copy *args,
+static int secmem_copy_out(struct secmem_grant *grant,
+			   struct secmem_secret *secret,
+			   struct secmem_copy *args,
 			   struct secmem_bounce *bounce)
 {
-	int ret = secmem_copy_lock(secret, args, SECMEM_EVENT_COPY_OUT);
+	int ret = secmem_copy_lock(grant, secret, args, SECMEM_EVENT_COPY_OUT);
 
 	if (ret)
 		return ret;
-	ret = secmem_copy_range(secret, args->offset, bounce->length);
+	ret = secmem_copy_range(secret, &args->offset, bounce->length);
 	if (!ret)
 		ret = secmem_bytes_read(&secret->bytes, args->offset,
 					bounce->at, bounce->length);
-	if (!ret)
+	if (!ret) {
+		spin_lock(&secret->vault->calls_lock);
 		hlist_add_head(&bounce->by_secret, &secret->bounces);
-	mutex_unlock(&secret->lock);
+		spin_unlock(&secret->vault->calls_lock);
+	}
+	secmem_secret_unlock(secret);
 	return ret;
 }
 
-/* The caller has its copy, unless the secret ended meanwhile. */
+/*
+ * The caller has its copy, unless the secret ended, or is ending, meanwhile. The
+ * secret's lock is not waited for: who holds it may be anybody.
+ */
 static int secmem_copy_out_end(struct secmem_secret *secret,
 			       struct secmem_bounce *bounce)
 {
 	int ret;
 
-	mutex_lock(&secret->lock);
-	ret = hlist_unhashed(&bounce->by_secret) ? -EKEYREVOKED : 0;
+	spin_lock(&secret->vault->calls_lock);
+	ret = hlist_unhashed(&bounce->by_secret) || bounce->wiped ?
+		      -EKEYREVOKED :
+		      0;
 	hlist_del_init(&bounce->by_secret);
-	mutex_unlock(&secret->lock);
+	spin_unlock(&secret->vault->calls_lock);
 	return ret;
 }
 
@@ -94,34 +116,48 @@ static int secmem_copy_out_end(struct secmem_secret *secret,
  * A caller's buffer may be slow for as long as the caller likes. What has not
  * reached it by now does not: it finds zeros, and the call EKEYREVOKED.
  *
- * Context: The caller holds @secret's lock, which keeps the buffers, too.
+ * Context: The caller holds @secret's lock, so that no buffer is added.
  */
 void secmem_copy_revoke(struct secmem_secret *secret)
 {
+	spinlock_t *lock = &secret->vault->calls_lock;
 	struct secmem_bounce *bounce;
-	struct hlist_node *next;
+	u32 length;
 
 	lockdep_assert_held(&secret->lock);
-	hlist_for_each_entry_safe(bounce, next, &secret->bounces, by_secret) {
-		memzero_explicit(bounce->at, bounce->length);
-		hlist_del_init(&bounce->by_secret);
+	/* By pieces: the lock keeps the buffer, and others spin for it. */
+	for (;;) {
+		spin_lock(lock);
+		bounce = hlist_entry_safe(secret->bounces.first,
+					  struct secmem_bounce, by_secret);
+		if (!bounce)
+			break;
+		length = min_t(u32, bounce->length - bounce->wiped, PAGE_SIZE);
+		memzero_explicit(bounce->at + bounce->wiped, length);
+		bounce->wiped += length;
+		if (bounce->wiped == bounce->length)
+			hlist_del_init(&bounce->by_secret);
+		spin_unlock(lock);
+		cond_resched();
 	}
+	spin_unlock(lock);
 }
 
 /* 1: the caller's buffer is not there, so that it takes a fault. */
-static int secmem_copy_give(struct secmem_secret *secret,
-			    const struct secmem_copy *args)
+static int secmem_copy_give(struct secmem_grant *grant,
+			    struct secmem_secret *secret,
+			    struct secmem_copy *args)
 {
-	int ret = secmem_copy_lock(secret, args, SECMEM_EVENT_COPY_OUT);
+	int ret = secmem_copy_lock(grant, secret, args, SECMEM_EVENT_COPY_OUT);
 
 	if (ret)
 		return ret;
-	ret = secmem_copy_range(secret, args->offset, args->length);
+	ret = secmem_copy_range(secret, &args->offset, args->length);
 	if (!ret && !secmem_bytes_give(&secret->bytes, args->offset,
 				       u64_to_user_ptr(args->buffer),
 				       args->length))
 		ret = 1;
-	mutex_unlock(&secret->lock);
+	secmem_secret_unlock(secret);
 	return ret;
 }
 
@@ -142,14 +178,14 @@ int secmem_copy_read(struct secmem_grant *grant, struct secmem_copy *args)
 	if (!secret)
 		return -ENOENT;
 	if (args->length <= sizeof(bounce.small)) {
-		ret = secmem_copy_give(secret, args);
+		ret = secmem_copy_give(grant, secret, args);
 		if (ret <= 0)
 			return ret;
 	}
 	ret = secmem_bounce_get(&bounce, args->length);
 	if (ret)
 		return ret;
-	ret = secmem_copy_out(secret, args, &bounce);
+	ret = secmem_copy_out(grant, secret, args, &bounce);
 	if (!ret) {
 		if (copy_to_user(u64_to_user_ptr(args->buffer), bounce.at,
 				 bounce.length))
@@ -161,7 +197,8 @@ int secmem_copy_read(struct secmem_grant *grant, struct secmem_copy *args)
 }
 
 /* Fetch the caller's bytes, then lock the secret for them. */
-static int secmem_copy_in(struct secmem_secret *secret,
+static int secmem_copy_in(struct secmem_grant *grant,
+			  struct secmem_secret *secret,
 			  const struct secmem_copy *args,
 			  enum secmem_event event, struct secmem_bounce *bounce)
 {
@@ -172,7 +209,7 @@ static int secmem_copy_in(struct secmem_secret *secret,
 	ret = -EFAULT;
 	if (!copy_from_user(bounce->at, u64_to_user_ptr(args->buffer),
 			    bounce->length))
-		ret = secmem_copy_lock(secret, args, event);
+		ret = secmem_copy_lock(grant, secret, args, event);
 	if (ret)
 		secmem_bounce_put(bounce);
 	return ret;
@@ -194,16 +231,17 @@ int secmem_copy_write(struct secmem_grant *grant, struct secmem_copy *args)
 
 	if (!secret)
 		return -ENOENT;
-	ret = secmem_copy_in(secret, args, SECMEM_EVENT_COPY_IN, &bounce);
+	ret = secmem_copy_in(grant, secret, args, SECMEM_EVENT_COPY_IN,
+			     &bounce);
 	if (ret)
 		return ret;
-	ret = secmem_copy_range(secret, args->offset, bounce.length);
+	ret = secmem_copy_range(secret, &args->offset, bounce.length);
 	if (!ret)
 		ret = secmem_bytes_write(&secret->bytes, args->offset,
 					 bounce.at, bounce.length);
 	if (!ret)
 		ret = secmem_secret_mend(secret);
-	mutex_unlock(&secret->lock);
+	secmem_secret_unlock(secret);
 	secmem_bounce_put(&bounce);
 	return ret;
 }
@@ -224,12 +262,13 @@ int secmem_copy_compare(struct secmem_grant *grant, struct secmem_copy *args)
 
 	if (!secret)
 		return -ENOENT;
-	ret = secmem_copy_in(secret, args, SECMEM_EVENT_COPY_OUT, &bounce);
+	ret = secmem_copy_in(grant, secret, args, SECMEM_EVENT_COPY_OUT,
+			     &bounce);
 	if (ret)
 		return ret;
 	if (bounce.length == secret->bytes.length)
 		ret = secmem_bytes_equal(&secret->bytes, bounce.at);
-	mutex_unlock(&secret->lock);
+	secmem_secret_unlock(secret);
 	secmem_bounce_put(&bounce);
 	if (ret < 0)
 		return ret;
@@ -277,7 +316,7 @@ ssize_t secmem_copy_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	ret = secmem_bounce_get(&bounce, length);
 	if (ret)
 		return ret;
-	ret = secmem_copy_out(secret, &args, &bounce);
+	ret = secmem_copy_out(grant, secret, &args, &bounce);
 	if (!ret) {
 		ret = copy_to_iter(bounce.at, length, to);
 		if (!ret && length)

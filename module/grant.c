@@ -26,12 +26,21 @@ static void secmem_grant_free(struct kref *ref)
 						  ref);
 
 	secmem_access_forget(grant);
+	if (grant->first)
+		WRITE_ONCE(grant->vault->first, NULL);
 	secmem_vault_put(grant->vault);
 	kfree(grant);
 	secmem_count_add(grants, -1);
 }
 
-static void secmem_grant_put(struct secmem_grant *grant)
+/**
+ * secmem_grant_put - drop a reference
+ * @grant: the grant
+ *
+ * Context: Any; the lock of a secret may be held, by who has a reference to its
+ * vault.
+ */
+void secmem_grant_put(struct secmem_grant *grant)
 {
 	kref_put(&grant->ref, secmem_grant_free);
 }
@@ -43,39 +52,31 @@ static void secmem_grant_keep(struct secmem_grant *grant)
 	if (grant->keeps || grant->secret)
 		return;
 	grant->keeps = true;
-	grant->vault->keepers++;
+	WRITE_ONCE(grant->vault->keepers, grant->vault->keepers + 1);
 }
 
-/* It does not any more: the last one out wipes. */
+/* It does not any more: with the last one go those that nobody else keeps. */
 static void secmem_grant_unkeep(struct secmem_grant *grant)
 {
 	struct secmem_vault *vault = grant->vault;
+	bool last = false;
 
-	mutex_lock(&vault->keep_lock);
+	spin_lock(&vault->keep_lock);
 	if (grant->keeps) {
 		grant->keeps = false;
-		if (!--vault->keepers)
-			secmem_vault_end(vault);
+		WRITE_ONCE(vault->keepers, vault->keepers - 1);
+		last = !vault->keepers;
 	}
-	mutex_unlock(&vault->keep_lock);
+	spin_unlock(&vault->keep_lock);
+	if (last)
+		secmem_vault_judge(vault);
 }
 
-/* The file of a grant of one secret is gone. */
-static void secmem_grant_unkeep_secret(struct secmem_grant *grant)
+/* The same for the one secret that a grant is of. */
+static void secmem_grant_unkeep_secret(struct secmem_secret *secret)
 {
-	struct secmem_secret *secret = grant->secret;
-	struct secmem_vault *vault = grant->vault;
-
-	mutex_lock(&vault->keep_lock);
-	mutex_lock(&secret->lock);
-	if (!--secret->keepers) {
-		if (secret->state == SECMEM_CLOSED)
-			secmem_vault_retire(secret);
-		else if (!vault->keepers)
-			secmem_secret_revoke_locked(secret);
-	}
-	mutex_unlock(&secret->lock);
-	mutex_unlock(&vault->keep_lock);
+	if (atomic_dec_and_test(&secret->keepers))
+		secmem_errand_send(secret, SECMEM_ERRAND_JUDGE);
 }
 
 /**
@@ -110,14 +111,16 @@ struct secmem_grant *secmem_grant_create(struct secmem_vault *vault,
 	atomic64_set(&grant->single.holder.word,
 		     secmem_word_empty(secmem_handle_generation(handle)));
 	xa_init_flags(&grant->records, XA_FLAGS_ACCOUNT);
+	init_waitqueue_head(&grant->pollq);
+	INIT_LIST_HEAD(&grant->by_watch);
 	atomic_set(&grant->views, 0);
 	address_space_init_once(&grant->mapping);
 	secmem_compat_mapping_init(&grant->mapping);
 	grant->mapping.a_ops = &secmem_grant_aops;
 
-	mutex_lock(&vault->keep_lock);
+	spin_lock(&vault->keep_lock);
 	secmem_grant_keep(grant);
-	mutex_unlock(&vault->keep_lock);
+	spin_unlock(&vault->keep_lock);
 	secmem_count_add(grants, 1);
 	return grant;
 }
@@ -139,7 +142,16 @@ void secmem_grant_attach(struct secmem_grant *grant, struct file *file)
 	file->private_data = grant;
 }
 
-/* Forget the mm. Once: whoever took the grant off its list sees to it. */
+/*
+ * What a grant answers, and until when:
+ *
+ *	unbound --first use--> bound --its mm ends--> leaving --last tie--> unbound
+ *
+ * Three things tie it to an mm: the mm itself until its end, the view until its
+ * VMA is closed, which exit_mmap() does after us, and each holder until whoever
+ * has its secret's lock has ended it. While it is leaving it answers nobody,
+ * and who would bind it waits.
+ */
 static void secmem_grant_unbind(struct secmem_grant *grant)
 {
 	struct secmem_mm *bound = grant->bound;
@@ -147,44 +159,38 @@ static void secmem_grant_unbind(struct secmem_grant *grant)
 	secmem_pages_leave(grant->vault, bound->number);
 	spin_lock(&secmem_bind_lock);
 	grant->bound = NULL;
+	grant->leaving = false;
 	WRITE_ONCE(grant->mm, NULL);
 	spin_unlock(&secmem_bind_lock);
+	/* Pairs with the one in secmem_grant_bind_wait()'s wait. */
+	smp_mb();
+	wake_up_var(&grant->mm);
 	mmu_notifier_put(&bound->notifier);
+	secmem_grant_put(grant);
 }
 
 /**
- * secmem_grant_view_gone - the last VMA of a grant's view is closed
- * @grant: the grant
+ * secmem_grant_tie - one thing more that ties a grant to its mm
+ * @grant: bound
  *
- * Where its mm has ended, that was what still tied the grant to it: nobody
- * else may have the grant while the old view stands.
- *
- * Context: Process context; mmap_lock may be held.
+ * Context: Any; the caller's mm is the one that the grant answers.
  */
-void secmem_grant_view_gone(struct secmem_grant *grant)
+void secmem_grant_tie(struct secmem_grant *grant)
 {
-	bool leaving;
-
-	spin_lock(&secmem_bind_lock);
-	leaving = grant->leaving;
-	grant->leaving = false;
-	spin_unlock(&secmem_bind_lock);
-	if (leaving)
-		secmem_grant_unbind(grant);
+	atomic_inc(&grant->ties);
 }
 
-/* Its mm has ended; exit_mmap() closes what views there are after us. */
-static void secmem_grant_leave(struct secmem_grant *grant)
+/**
+ * secmem_grant_untie - the end of secmem_grant_tie()
+ * @grant: with the last one, it answers nobody any more, and may be gone
+ *
+ * Context: Process context; mmap_lock or the lock of a secret may be held, by who
+ * has a reference to its vault.
+ */
+void secmem_grant_untie(struct secmem_grant *grant)
 {
-	bool viewed = atomic_read(&grant->views);
-
-	if (viewed) {
-		spin_lock(&secmem_bind_lock);
-		grant->leaving = true;
-		spin_unlock(&secmem_bind_lock);
-	} else {
+	if (atomic_dec_and_test(&grant->ties))
 		secmem_grant_unbind(grant);
-	}
 }
 
 /**
@@ -192,10 +198,11 @@ static void secmem_grant_leave(struct secmem_grant *grant)
  * @grant: its grant
  *
  * No VMA and no call is left that came by the file. The end of its mm may run
- * at the same time: the one that takes it off the mm's list unbinds it, and
+ * at the same time: the one that takes it off the mm's list unties it, and
  * ending accesses and keeping twice is harmless.
  *
- * Context: Process context, no lock held. Sleeps.
+ * Context: Process context, no lock held. Waits for no lock of a secret: a
+ * process may be on its way out.
  */
 void secmem_grant_release(struct secmem_grant *grant)
 {
@@ -206,19 +213,22 @@ void secmem_grant_release(struct secmem_grant *grant)
 	list_del_init(&grant->by_mm);
 	spin_unlock(&secmem_bind_lock);
 
+	secmem_watch_end(grant);
 	secmem_access_end(grant);
 	if (grant->secret)
-		secmem_grant_unkeep_secret(grant);
+		secmem_grant_unkeep_secret(grant->secret);
 	else
 		secmem_grant_unkeep(grant);
-	if (grant->vault->first == grant)
-		WRITE_ONCE(grant->vault->first, NULL);
 	if (bound)
-		secmem_grant_unbind(grant);
+		secmem_grant_untie(grant);
 	secmem_grant_put(grant);
 }
 
-/* The mm's last user is gone; its page tables still stand. */
+/*
+ * The mm's last user is gone; its page tables still stand. We are in a section
+ * for which all others wait who end a notifier, so nothing is waited for that a
+ * stranger may hold.
+ */
 static void secmem_mm_release(struct mmu_notifier *notifier,
 			      struct mm_struct *mm)
 {
@@ -234,6 +244,7 @@ static void secmem_mm_release(struct mmu_notifier *notifier,
 			/* On the list, so its file has not been released. */
 			kref_get(&grant->ref);
 			list_del_init(&grant->by_mm);
+			grant->leaving = true;
 		}
 		spin_unlock(&secmem_bind_lock);
 		if (!grant)
@@ -242,7 +253,7 @@ static void secmem_mm_release(struct mmu_notifier *notifier,
 		secmem_access_end(grant);
 		secmem_grant_unkeep(grant);
 		/* Last: until then nobody else can bind it. */
-		secmem_grant_leave(grant);
+		secmem_grant_untie(grant);
 		secmem_grant_put(grant);
 	}
 }
@@ -291,12 +302,23 @@ static const struct mmu_notifier_ops secmem_mm_ops = {
 	.free_notifier = secmem_mm_free,
 };
 
+/* Wait until a grant that leaves its mm answers nobody. */
+static int secmem_grant_bind_wait(struct secmem_grant *grant, bool mmap_locked)
+{
+	if (!READ_ONCE(grant->leaving))
+		return -EACCES;
+	if (mmap_locked)
+		return -EBUSY;
+	return wait_var_event_interruptible(&grant->mm,
+					    !READ_ONCE(grant->leaving)) ?
+		       -EINTR :
+		       0;
+}
+
 /* Bind to the current mm, unless another one was faster. */
 static int secmem_grant_bind(struct secmem_grant *grant, bool mmap_locked)
 {
-	struct mm_struct *mm = current->mm;
-	/* Pairs as in secmem_grant_answers(). */
-	struct mm_struct *answers = smp_load_acquire(&grant->mm);
+	struct mm_struct *mm = current->mm, *answers;
 	struct mmu_notifier *notifier;
 	struct secmem_mm *bound;
 	bool mine = false;
@@ -304,9 +326,15 @@ static int secmem_grant_bind(struct secmem_grant *grant, bool mmap_locked)
 
 	if (!mm)
 		return -EACCES;
-	/* Another thread of ours may have come first just now. */
-	if (answers)
-		return answers == mm ? 0 : -EACCES;
+	/* Pairs as in secmem_grant_answers(). */
+	while ((answers = smp_load_acquire(&grant->mm))) {
+		/* Another thread of ours may have come first just now. */
+		if (answers == mm)
+			return 0;
+		ret = secmem_grant_bind_wait(grant, mmap_locked);
+		if (ret)
+			return ret;
+	}
 	notifier = mmap_locked ?
 			   mmu_notifier_get_locked(&secmem_mm_ops, mm) :
 			   mmu_notifier_get(&secmem_mm_ops, mm);
@@ -315,10 +343,12 @@ static int secmem_grant_bind(struct secmem_grant *grant, bool mmap_locked)
 	bound = container_of(notifier, struct secmem_mm, notifier);
 
 	/* Bound and kept in one: no end of the vault comes in between. */
-	mutex_lock(&grant->vault->keep_lock);
+	spin_lock(&grant->vault->keep_lock);
 	spin_lock(&secmem_bind_lock);
 	if (!grant->mm) {
 		mine = true;
+		kref_get(&grant->ref);
+		atomic_set(&grant->ties, 1);
 		grant->bound = bound;
 		list_add(&grant->by_mm, &bound->grants);
 		/* Pairs with the acquires of those who do not take the lock. */
@@ -327,14 +357,13 @@ static int secmem_grant_bind(struct secmem_grant *grant, bool mmap_locked)
 		ret = -EACCES;
 	}
 	spin_unlock(&secmem_bind_lock);
-	if (mine) {
-		/* Of one secret: only where nobody has the vault any more. */
-		if (!grant->secret || !grant->vault->keepers)
-			secmem_vault_own(grant->vault);
+	if (mine)
 		secmem_grant_keep(grant);
-	}
-	mutex_unlock(&grant->vault->keep_lock);
+	spin_unlock(&grant->vault->keep_lock);
 
+	/* Of one secret: only where nobody has the vault any more. */
+	if (mine && (!grant->secret || !READ_ONCE(grant->vault->keepers)))
+		secmem_vault_own(grant->vault);
 	if (!mine)
 		mmu_notifier_put(notifier);
 	return ret;
@@ -399,17 +428,18 @@ static int secmem_grant_keep_secret(struct secmem_secret *secret, u64 handle)
 {
 	int ret;
 
-	mutex_lock(&secret->lock);
+	/* Others may hold the secret from now on, and poll. */
+	secmem_secret_need_cold(secret);
+	ret = secmem_secret_lock(secret);
+	if (ret)
+		return ret;
 	ret = secmem_secret_peek(secret, secmem_handle_generation(handle),
 				 SECMEM_EVENT_COPY_OUT);
 	if (ret == SECMEM_MUST_WAIT || ret == -EOWNERDEAD)
 		ret = 0;
-	if (!ret) {
-		secret->keepers++;
-		/* The grant can be polled. */
-		secmem_secret_need_cold(secret);
-	}
-	mutex_unlock(&secret->lock);
+	if (!ret)
+		atomic_inc(&secret->keepers);
+	secmem_secret_unlock(secret);
 	return ret;
 }
 
@@ -429,12 +459,8 @@ static struct secmem_grant *secmem_grant_derive(struct secmem_grant *grant,
 	derived = secmem_grant_create(grant->vault, secret, handle, rights);
 	if (derived)
 		return derived;
-	if (secret) {
-		mutex_lock(&secret->lock);
-		secret->keepers--;
-		secmem_vault_retire(secret);
-		mutex_unlock(&secret->lock);
-	}
+	if (secret)
+		secmem_grant_unkeep_secret(secret);
 	secmem_vault_put(grant->vault);
 	return ERR_PTR(-ENOMEM);
 }

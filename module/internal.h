@@ -11,24 +11,40 @@
  * LOCKING, outermost first:
  *
  *	mm->mmap_lock
- *	  vault->keep_lock	who keeps the vault; held while it ends
+ *	  secret->lock		everything about what a place serves; under
+ *				mmap_lock by a try alone
  *	    mm->flip		zaps of releases in one mm; two at once would make
  *				mmu_gather flush the whole mm
- *	      secret->lock	everything about what a place serves
- *		vault->slots_lock
- *		  supply->lock		(leaf)
- *		  secmem_users_lock	(leaf)
- *		secmem_blocks_lock	(leaf)
- *		user->lock		(leaf)
- *		secmem_linger_lock	(leaf)
- *		mapping->i_mmap_rwsem, page-table lock	(in core mm)
+ *	    mapping->i_mmap_rwsem, page-table lock	(in core mm)
+ *	    vault->keep_lock	(leaf) who keeps the vault
+ *	    vault->slots_lock
+ *	      supply->lock		(leaf)
+ *	      secmem_users_lock		(leaf)
+ *	    vault->calls_lock	(leaf) what calls have on a secret's lists
+ *	    cold->watch_lock	(leaf) which grants are polled
+ *	    secmem_bind_lock	(leaf) which mm a grant answers
+ *	    secmem_blocks_lock	(leaf)
+ *	    user->lock		(leaf)
+ *	    secmem_linger_lock	(leaf)
  *	vault->grow_lock, supply->grow
  *				outside everything but mmap_lock, held alone
- *	secmem_bind_lock	(leaf) which mm a grant answers
  *	secmem_vaults.xa_lock	(leaf) which vaults there are
  *
- * Under a secret lock: no copy to or from user memory that may fault, no
- * mmap_lock taken.
+ * Any process that has a grant of a secret may hold the secret's lock, and one
+ * that is not scheduled holds it for as long as it likes. So:
+ *
+ * - Who holds what others need (mmap_lock, the section in which mmu notifiers
+ *   run, the one tick of lingering, the place of a file in its close) only tries
+ *   the lock. A call then lets go of mmap_lock and waits as its NOWAIT, its
+ *   deadline and its signals say; a fault lets go of it and comes again; all
+ *   others leave an errand with the holder (lock.h).
+ * - An entry in another process's view is zapped by a kernel worker, to which
+ *   the lock is handed (errand.c): core mm holds locks of that process's
+ *   mapping meanwhile, in which no thread of a stranger may stand.
+ * - No memory is allocated under it: page tables, records and cold parts are
+ *   made before.
+ * - No copy to or from user memory that may fault, no mmap_lock waited for.
+ *
  * Page-table entries go in under mmap_lock (read) and the secret lock, for an
  * access that is counted before that lock is let go, and are gone before it is
  * let go without the access; so whoever holds it sees none without an access, but
@@ -47,16 +63,19 @@
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
+#include <linux/seqlock.h>
 #include <linux/siphash.h>
 #include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include <secmem/secmem.h>
 
 #include "compat.h"
 #include "lifecycle.h"
+#include "lock.h"
 
 /* A place holds 1 << order pages, and a guard page behind them. */
 #define SECMEM_ORDERS		(ilog2(SECMEM_LENGTH_MAX) - PAGE_SHIFT + 1)
@@ -95,17 +114,18 @@ enum secmem_event {
 
 /*
  * One grant's accesses to one secret. The word packs what the lockless path
- * needs: the generation (high half), a frozen bit (the secret takes no new
- * access), a write bit, a linger bit, and the number of accesses. Its count
- * leaves and reaches 0 under secret->lock alone, unless the linger bit is set,
- * which only a secret has that was created so; 1 -> 2 and 2 -> 1 need no lock.
- * A holder stands, on its secret's list and with its page-table entries, while
- * it has an access or the linger bit.
+ * needs: the generation (high half), a frozen bit (nobody nests on it), a write
+ * bit, a linger bit, and the number of accesses. Its count leaves and reaches 0
+ * under secret->lock alone, unless the linger bit is set, which only a secret
+ * has that was created so; 1 -> 2 and 2 -> 1 need no lock. A holder stands, on
+ * its secret's list and with its page-table entries, while it has an access or
+ * the linger bit; it then ties its grant to its mm.
  */
 struct secmem_holder {
 	atomic64_t word;
-	struct hlist_node by_secret;	/* protected by secret->lock; unhashed:
-					 * nobody ends it any more
+	struct hlist_node by_secret;	/* protected by secret->lock */
+	u32 view;			/* of which view the page tables are there;
+					 * written under mmap_lock
 					 */
 };
 
@@ -120,6 +140,7 @@ struct secmem_record {
 #define SECMEM_WORD_WRITE	BIT_ULL(24)
 #define SECMEM_WORD_FROZEN	BIT_ULL(25)
 #define SECMEM_WORD_LINGER	BIT_ULL(26)
+#define SECMEM_WORD_ABANDONED	BIT_ULL(27)	/* its mm has ended */
 
 static inline u64 secmem_word_empty(u32 generation)
 {
@@ -153,13 +174,29 @@ struct secmem_bytes {
  * linger flag.
  */
 struct secmem_cold {
-	wait_queue_head_t waitq;	/* waiters and pollers; woken under lock */
-	u32 waiters;			/* protected by secret->lock */
+	wait_queue_head_t waitq;	/* calls that wait; woken under lock */
+	atomic_t waiters;		/* counted up under secret->lock */
 	struct secmem_secret *secret;	/* constant */
+	struct work_struct errand;	/* while it is queued, its worker is the
+					 * one who holds secret->lock
+					 */
+	unsigned long errands;		/* for it; protected by secret->lock */
 	struct list_head lingers;	/* protected by secmem_linger_lock */
-	u32 misses;			/* of the tick's, which alone knows it */
-	char label[SECMEM_LABEL_SIZE];	/* protected by secret->lock */
+	struct work_struct settle;	/* holds a reference to the vault */
+	struct work_struct tell;	/* pollers; holds a reference to the vault */
+	spinlock_t watch_lock;
+	struct list_head watched;	/* grants that are polled; watch_lock */
+	char label[SECMEM_LABEL_SIZE];	/* written under secret->lock and seq */
 };
+
+/* What a secret is, beside its state. */
+#define SECMEM_IS_SEALED	BIT(0)
+#define SECMEM_IS_SUSPEND_WIPE	BIT(1)	/* does not outlive a suspend */
+#define SECMEM_IS_LINGER	BIT(2)	/* its page-table entries may */
+#define SECMEM_IS_TORN		BIT(3)	/* a writer died in the middle */
+#define SECMEM_IS_DAMAGED	BIT(4)	/* the canary was, at the last end */
+#define SECMEM_IS_WRITTEN	BIT(5)	/* a WRITE access is held */
+#define SECMEM_IS_RESTS		BIT(6)	/* serves nobody, counts for nobody */
 
 /*
  * There may be a million: what a pair of ACQUIRE and RELEASE touches comes
@@ -168,30 +205,28 @@ struct secmem_cold {
  */
 struct secmem_secret {
 	struct secmem_holder first;	/* of the vault's first grant */
-	struct mutex lock;
+	struct secmem_lock lock;
 	struct secmem_bytes bytes;
 	u32 pgoff;			/* constant; in the vault's page space */
-	u32 generation;			/* protected by lock */
+	u32 generation;			/* written under lock and seq */
 	struct secmem_vault *vault;	/* constant after create */
 	u32 slot;			/* constant after create */
-	u32 keepers;			/* grants of it alone; lock */
+	atomic_t keepers;		/* grants of it alone; counted up under lock */
+	atomic_t readers;		/* READ accesses, nested too; for STAT alone */
+	seqcount_t seq;			/* STAT reads one secret, not half of two */
 	u8 order;			/* constant after create */
-	u8 state;			/* protected by lock */
-	u8 sealed:1;			/* protected by lock, as the rest */
-	u8 suspend_wipe:1;		/* does not outlive a suspend */
-	u8 linger:1;			/* its page-table entries may */
-	u8 torn:1;			/* a writer died in the middle */
-	u8 damaged:1;			/* the canary was, at the end */
+	u8 state;			/* written under lock */
+	u8 is;				/* SECMEM_IS_*; written under lock */
 	union {
 		struct {
 			struct hlist_head holders;	/* by_secret; lock */
 			struct hlist_head bounces;	/* READs on their way
-							 * out; lock
+							 * out; calls_lock
 							 */
 		};
 		struct list_head free;	/* in the quarantine; slots_lock */
 	};
-	struct secmem_cold *cold;	/* once set, constant; set under lock */
+	struct secmem_cold *cold;	/* set once, by who comes first */
 };
 
 /*
@@ -203,6 +238,19 @@ struct secmem_secret {
 #define SECMEM_SLOT_BITS	24
 #define SECMEM_GENERATION_MAX	(BIT(SECMEM_GENERATION_BITS) - 1)
 #define SECMEM_SLOTS_MAX	(BIT(SECMEM_SLOT_BITS) - 1)
+
+/* STAT and poll look without the lock. */
+static inline bool secmem_secret_is(const struct secmem_secret *secret, u8 what)
+{
+	return READ_ONCE(secret->is) & what;
+}
+
+/* With the secret's lock, or before anybody else knows the place. */
+static inline void secmem_secret_set(struct secmem_secret *secret, u8 what,
+				     bool on)
+{
+	WRITE_ONCE(secret->is, on ? secret->is | what : secret->is & ~what);
+}
 
 /* Slots lie in chunks, each twice as large as the one before. */
 #define SECMEM_CHUNK_SLOTS	64
@@ -225,9 +273,7 @@ struct secmem_vault {
 					 */
 	bool ended;			/* by its number; stays so */
 	struct secmem_secret **chunks[SECMEM_CHUNKS];	/* slot -> secret; what
-							 * is set stays, and
-							 * is set under
-							 * grow_lock
+							 * is set stays
 							 */
 	u32 slot_count;			/* written under grow_lock, released */
 	u32 pgoff_next;			/* protected by grow_lock */
@@ -238,9 +284,10 @@ struct secmem_vault {
 	u32 secret_count;		/* live ones; slots_lock */
 	struct list_head supplies;	/* of pages; slots_lock */
 	u32 view_pages;			/* of the largest view of it all; racy hint */
-	struct mutex keep_lock;
-	u32 keepers;			/* grants of it all; keep_lock */
-	struct secmem_grant *first;	/* constant while it lives, then NULL */
+	spinlock_t calls_lock;		/* what calls have on secrets' lists */
+	spinlock_t keep_lock;		/* who keeps it */
+	u32 keepers;			/* grants of it all; written under keep_lock */
+	struct secmem_grant *first;	/* constant while it lives */
 	siphash_key_t canary_key;	/* constant after create */
 };
 
@@ -264,16 +311,20 @@ struct secmem_grant {
 					 */
 	struct secmem_mm *bound;	/* goes with mm */
 	struct list_head by_mm;		/* protected by secmem_bind_lock */
-	bool leaving;			/* mm has ended, the view stands yet:
-					 * secmem_bind_lock
+	atomic_t ties;			/* what ties it to mm: mm itself, the
+					 * view, holders that stand
 					 */
+	bool leaving;			/* mm has ended; set under bind_lock */
 	bool keeps;			/* counts in vault->keepers; keep_lock */
 	bool first;			/* of its vault; constant */
 	struct secmem_record single;	/* of secret, if that is set */
 	struct xarray records;		/* slot -> record, of a further grant
-					 * of all; stored under secret->lock
+					 * of all
 					 */
+	wait_queue_head_t pollq;	/* who polls its file */
+	struct list_head by_watch;	/* protected by cold->watch_lock */
 	atomic_t views;			/* VMAs; two while mremap is refused */
+	u32 view_number;		/* of the last one; mmap_lock */
 	unsigned long view_start;	/* a hint: where to look for the VMA */
 	struct address_space mapping;	/* of the view alone */
 };
@@ -290,22 +341,37 @@ struct secmem_call {
 		struct secmem_status stat;
 		struct secmem_export_args export;
 	};
-	struct secmem_secret *secret;	/* CREATE: reserved, not yet published */
+	struct secmem_secret *secret;	/* CREATE: the place */
 	struct secmem_bytes bytes;
 	struct file *file;		/* EXPORT: not yet installed */
 };
 
 /* A kernel buffer between a secret and the caller's. */
 struct secmem_bounce {
-	struct hlist_node by_secret;	/* protected by secret->lock */
+	struct hlist_node by_secret;	/* protected by vault->calls_lock */
 	void *at;
 	u32 length;
+	u32 wiped;			/* bytes, by the secret's end; calls_lock */
 	u8 small[128];
 };
 
+/* What a waiter was told of the end of the secret that it waits for. */
+enum secmem_end {
+	SECMEM_END_NONE,
+	SECMEM_END_CLEAN,
+	SECMEM_END_DAMAGED,		/* the canary was */
+};
+
+/* A call that may wait for a secret: how, and where it stands. */
 struct secmem_waiter {
 	struct wait_queue_entry entry;
-	struct secmem_secret *secret;
+	struct secmem_secret *secret;	/* constant */
+	struct secmem_grant *grant;	/* constant: by which it came */
+	u32 flags;			/* constant: SECMEM_NOWAIT or 0 */
+	s64 deadline;			/* constant */
+	bool queued;
+	bool settled;			/* what lingered has been seen to */
+	enum secmem_end end;		/* protected by the queue's lock */
 };
 
 /* Counts of the whole module; a reader adds the CPUs' shares up. */
@@ -344,17 +410,12 @@ void secmem_power_teardown(void);
 int secmem_power_enter(void);
 void secmem_power_leave(void);
 bool secmem_power_keeps(bool suspend_wipe);
+void secmem_power_volatile_begin(void);
+void secmem_power_volatile_end(void);
 bool secmem_power_suspends(void);
 u8 secmem_power_panic_why(void);
 
 /* vault.c */
-
-/* Which secrets of a vault end. */
-enum secmem_which {
-	SECMEM_UNKEPT,		/* by a grant of them alone */
-	SECMEM_SUSPEND_WIPE,	/* those that do not outlive a suspend */
-	SECMEM_EVERY,
-};
 
 int secmem_vault_setup(void);
 void secmem_vault_teardown(void);
@@ -368,8 +429,7 @@ struct secmem_secret *secmem_vault_reserve(struct secmem_vault *vault,
 void secmem_vault_unreserve(struct secmem_secret *secret);
 void secmem_vault_retire(struct secmem_secret *secret);
 void secmem_vault_wiped(struct secmem_vault *vault);
-void secmem_vault_revoke(struct secmem_vault *vault, enum secmem_which which);
-void secmem_vault_end(struct secmem_vault *vault);
+void secmem_vault_judge(struct secmem_vault *vault);
 struct secmem_vault *secmem_vault_next(unsigned long *number);
 int secmem_vault_revoke_number(unsigned long number);
 void secmem_vault_own(struct secmem_vault *vault);
@@ -435,7 +495,9 @@ struct secmem_grant *secmem_grant_create(struct secmem_vault *vault,
 					 struct secmem_secret *secret,
 					 u64 handle, u32 rights);
 void secmem_grant_attach(struct secmem_grant *grant, struct file *file);
-void secmem_grant_view_gone(struct secmem_grant *grant);
+void secmem_grant_put(struct secmem_grant *grant);
+void secmem_grant_tie(struct secmem_grant *grant);
+void secmem_grant_untie(struct secmem_grant *grant);
 void secmem_grant_release(struct secmem_grant *grant);
 int secmem_grant_enter_slow(struct secmem_grant *grant, u32 rights);
 int secmem_grant_enter_locked(struct secmem_grant *grant, u32 rights);
@@ -479,21 +541,35 @@ int secmem_secret_peek(struct secmem_secret *secret, u32 generation,
 void secmem_secret_move(struct secmem_secret *secret, enum secmem_event event);
 int secmem_secret_step(struct secmem_secret *secret, u32 generation,
 		       enum secmem_event event);
+void secmem_secret_setup(struct secmem_secret *secret);
 void secmem_secret_need_cold(struct secmem_secret *secret);
-int secmem_secret_lock_for(struct secmem_secret *secret, u32 generation,
-			   enum secmem_event event, u32 flags, s64 deadline);
-void secmem_secret_wait_begin(struct secmem_waiter *waiter,
-			      struct secmem_secret *secret);
-int secmem_secret_wait_end(struct secmem_waiter *waiter, s64 deadline);
-void secmem_secret_publish(struct secmem_secret *secret,
-			   const struct secmem_bytes *bytes, const char *label,
-			   u32 flags);
+void secmem_secret_wake(struct secmem_secret *secret, enum secmem_end end);
+void secmem_waiter_queue(struct secmem_waiter *waiter, unsigned int mode);
+int secmem_secret_lock(struct secmem_secret *secret);
+void secmem_secret_unlock(struct secmem_secret *secret);
+int secmem_secret_lock_wait(struct secmem_waiter *waiter);
+int secmem_secret_lock_for(struct secmem_waiter *waiter, u32 generation,
+			   enum secmem_event event);
+void secmem_secret_wait_setup(struct secmem_waiter *waiter,
+			      struct secmem_grant *grant,
+			      struct secmem_secret *secret, u32 flags,
+			      s64 deadline);
+int secmem_secret_wait_begin(struct secmem_waiter *waiter);
+int secmem_secret_wait_end(struct secmem_waiter *waiter);
+int secmem_secret_publish(struct secmem_secret *secret,
+			  const struct secmem_bytes *bytes, const char *label,
+			  u32 flags);
 int secmem_secret_mend(struct secmem_secret *secret);
 int secmem_secret_seal(struct secmem_secret *secret, u32 generation);
-int secmem_secret_close(struct secmem_secret *secret, u32 generation,
+int secmem_secret_close(struct secmem_grant *grant,
+			struct secmem_secret *secret, u32 generation,
 			u32 flags, s64 deadline);
 void secmem_secret_revoke_locked(struct secmem_secret *secret);
-int secmem_secret_revoke(struct secmem_secret *secret, u32 generation);
+int secmem_secret_revoke(struct secmem_grant *grant,
+			 struct secmem_secret *secret, u32 generation);
+void secmem_secret_judge(struct secmem_secret *secret);
+bool secmem_secret_doomed(struct secmem_secret *secret);
+void secmem_secret_tear(struct secmem_secret *secret);
 int secmem_secret_stat(struct secmem_secret *secret, struct secmem_status *stat);
 u64 secmem_secret_protections(const struct secmem_bytes *bytes, bool linger);
 u64 secmem_protections(void);
@@ -506,37 +582,63 @@ int secmem_access_acquire(struct secmem_grant *grant,
 int secmem_access_release(struct secmem_grant *grant,
 			  struct secmem_secret *secret, u32 generation,
 			  bool had);
-void secmem_access_freeze(struct secmem_secret *secret);
 void secmem_access_revoke(struct secmem_secret *secret);
+void secmem_access_abandon(struct secmem_secret *secret);
 void secmem_access_end(struct secmem_grant *grant);
 void secmem_access_forget(struct secmem_grant *grant);
 bool secmem_access_any(struct secmem_grant *grant);
 void secmem_access_settle(struct secmem_secret *secret);
+bool secmem_access_far(struct secmem_grant *grant,
+		       struct secmem_secret *secret);
 struct secmem_holder *secmem_access_find(struct secmem_grant *grant,
 					 struct secmem_secret *secret);
 
 /**
  * secmem_secret_ask - secmem_secret_peek(); nobody waits for what lingers
+ * @grant: by which the caller came
  * @secret: the place
  * @generation: which of the secrets that it has served is meant
  * @event: the event
  *
+ * What lingers in another process's view is left to secmem_secret_wait_begin().
+ *
  * Context: Process context. The caller holds @secret's lock.
  * Return: as secmem_secret_peek().
  */
-static inline int secmem_secret_ask(struct secmem_secret *secret,
+static inline int secmem_secret_ask(struct secmem_grant *grant,
+				    struct secmem_secret *secret,
 				    u32 generation, enum secmem_event event)
 {
 	int verdict = secmem_secret_peek(secret, generation, event);
 
-	if (likely(verdict != SECMEM_MUST_WAIT || !secret->linger))
+	if (likely(verdict != SECMEM_MUST_WAIT || !secmem_secret_is(secret, SECMEM_IS_LINGER)) ||
+	    secmem_access_far(grant, secret))
 		return verdict;
 	secmem_access_settle(secret);
 	return secmem_secret_peek(secret, generation, event);
 }
 
+/* errand.c */
+int secmem_errand_setup(void);
+void secmem_errand_teardown(void);
+bool secmem_errand_queue(struct work_struct *work);
+void secmem_errand_work(struct work_struct *work);
+void secmem_errand_hand_over(struct secmem_secret *secret,
+			     unsigned long errands);
+bool secmem_errand_run(struct secmem_secret *secret, unsigned long errands);
+bool secmem_errand_send(struct secmem_secret *secret, unsigned long errand);
+void secmem_errand_flush(struct secmem_secret *secret);
+
+/* watch.c */
+__poll_t secmem_watch_poll(struct file *file, struct poll_table_struct *table);
+__poll_t secmem_watch_answer(const struct secmem_secret *secret);
+void secmem_watch_tell(struct secmem_secret *secret);
+void secmem_watch_work(struct work_struct *work);
+void secmem_watch_end(struct secmem_grant *grant);
+
 /* linger.c */
 void secmem_linger_watch(struct secmem_secret *secret);
+void secmem_linger_settle(struct work_struct *work);
 void secmem_linger_teardown(void);
 
 /* copy.c */
@@ -548,8 +650,13 @@ ssize_t secmem_copy_read_iter(struct kiocb *iocb, struct iov_iter *to);
 
 /* view.c */
 int secmem_view_mmap(struct file *file, struct vm_area_struct *vma);
-struct vm_area_struct *secmem_view_find(struct secmem_grant *grant,
-					struct secmem_secret *secret);
+struct vm_area_struct *secmem_view_find(struct secmem_grant *grant);
+bool secmem_view_holds(struct vm_area_struct *vma,
+		       const struct secmem_grant *grant,
+		       const struct secmem_secret *secret);
+int secmem_view_prepare(struct secmem_grant *grant, struct vm_area_struct *vma,
+			struct secmem_secret *secret,
+			struct secmem_holder *holder);
 int secmem_view_insert(struct secmem_grant *grant, struct vm_area_struct *vma,
 		       struct secmem_secret *secret, bool write);
 void secmem_view_zap(struct secmem_grant *grant, struct secmem_secret *secret);

@@ -8,13 +8,14 @@
  * Nobody counts time at a release: a tick ends whatever has no access when it
  * comes, and takes the lingering from what is held, so that a long access is
  * looked at once. Whoever would wait for the last release does the same at once.
+ * The tick waits for nobody: it leaves an errand with who holds a secret's lock,
+ * and has a worker a secret zap the entries.
  */
 #include <linux/workqueue.h>
 
 #include "internal.h"
 
 #define SECMEM_LINGER_MS	4
-#define SECMEM_LINGER_MISSES	4
 
 /* Of cold->lingers; each holds a reference to its vault. */
 static LIST_HEAD(secmem_lingerers);
@@ -23,10 +24,17 @@ static DEFINE_SPINLOCK(secmem_linger_lock);
 static void secmem_linger_tick(struct work_struct *work);
 static DECLARE_DELAYED_WORK(secmem_linger_work, secmem_linger_tick);
 
-static void secmem_linger_add(struct secmem_secret *secret)
+/**
+ * secmem_linger_watch - a holder may linger from now on
+ * @secret: its secret
+ *
+ * Context: The caller holds @secret's lock.
+ */
+void secmem_linger_watch(struct secmem_secret *secret)
 {
 	bool first = false;
 
+	lockdep_assert_held(&secret->lock);
 	spin_lock(&secmem_linger_lock);
 	if (list_empty(&secret->cold->lingers)) {
 		kref_get(&secret->vault->ref);
@@ -37,18 +45,6 @@ static void secmem_linger_add(struct secmem_secret *secret)
 	if (first)
 		schedule_delayed_work(&secmem_linger_work,
 				      msecs_to_jiffies(SECMEM_LINGER_MS));
-}
-
-/**
- * secmem_linger_watch - a holder may linger from now on
- * @secret: its secret
- *
- * Context: The caller holds @secret's lock.
- */
-void secmem_linger_watch(struct secmem_secret *secret)
-{
-	lockdep_assert_held(&secret->lock);
-	secmem_linger_add(secret);
 }
 
 static struct secmem_secret *secmem_linger_next(struct list_head *from)
@@ -63,18 +59,24 @@ static struct secmem_secret *secmem_linger_next(struct list_head *from)
 	return cold ? cold->secret : NULL;
 }
 
-/* Who has the lock for long is not waited for, unless each tick meets somebody. */
-static bool secmem_linger_trylock(struct secmem_secret *secret)
+/**
+ * secmem_linger_settle - end what lingers of a secret
+ * @work: of the secret's cold part
+ *
+ * Context: A worker, with a reference to the vault that is given back.
+ */
+void secmem_linger_settle(struct work_struct *work)
 {
-	struct secmem_cold *cold = secret->cold;
+	struct secmem_cold *cold = container_of(work, struct secmem_cold,
+						settle);
+	struct secmem_secret *secret = cold->secret;
+	struct secmem_vault *vault = secret->vault;
 
-	if (!mutex_trylock(&secret->lock)) {
-		if (++cold->misses < SECMEM_LINGER_MISSES)
-			return false;
-		mutex_lock(&secret->lock);
+	if (!secmem_lock_leave(&secret->lock, SECMEM_ERRAND_SETTLE)) {
+		secmem_access_settle(secret);
+		secmem_secret_unlock(secret);
 	}
-	cold->misses = 0;
-	return true;
+	secmem_vault_put(vault);
 }
 
 /* Also by hand, when the module goes. */
@@ -89,14 +91,9 @@ static void secmem_linger_tick(struct work_struct *work)
 	spin_unlock(&secmem_linger_lock);
 
 	while ((secret = secmem_linger_next(&now))) {
-		if (secmem_linger_trylock(secret)) {
-			secmem_access_settle(secret);
-			mutex_unlock(&secret->lock);
-		} else {
-			secmem_linger_add(secret);
-		}
-		/* What adding it again took is another. */
-		secmem_vault_put(secret->vault);
+		/* The reference to the vault goes with it. */
+		if (!secmem_errand_queue(&secret->cold->settle))
+			secmem_vault_put(secret->vault);
 		cond_resched();
 	}
 }

@@ -10,7 +10,6 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/nospec.h>
-#include <linux/poll.h>
 #include <linux/seq_file.h>
 #include <linux/uaccess.h>
 
@@ -123,6 +122,12 @@ static int secmem_ioctl_create(struct secmem_grant *grant,
 	handle = secmem_handle_make(grant->vault, call->secret->slot,
 				    call->secret->generation + 1);
 	secmem_canary_plant(&call->bytes, &grant->vault->canary_key, handle);
+	ret = secmem_secret_publish(call->secret, &call->bytes, args->label,
+				    args->flags);
+	if (ret) {
+		secmem_bytes_destroy(&call->bytes);
+		goto unreserve;
+	}
 	args->handle = handle;
 	return 0;
 unreserve:
@@ -130,17 +135,19 @@ unreserve:
 	return ret;
 }
 
-/* Published once the caller knows the handle, so that there is no undoing. */
+/*
+ * It is published before the caller knows of it: whoever ends the vault, or puts
+ * the machine to sleep, reaches it while its result is on the way to a slow
+ * buffer. One that the caller never learnt of ends.
+ */
 static void secmem_ioctl_create_end(struct secmem_grant *grant,
 				    struct secmem_call *call, bool ok)
 {
-	if (ok) {
-		secmem_secret_publish(call->secret, &call->bytes,
-				      call->create.label, call->create.flags);
-	} else {
-		secmem_bytes_destroy(&call->bytes);
-		secmem_vault_unreserve(call->secret);
-	}
+	u64 handle = call->create.handle;
+
+	if (!ok)
+		secmem_secret_revoke(grant, call->secret,
+				     secmem_handle_generation(handle));
 }
 
 static int secmem_ioctl_acquire(struct secmem_grant *grant,
@@ -236,7 +243,7 @@ static int secmem_ioctl_close(struct secmem_grant *grant,
 
 	if (IS_ERR(secret))
 		return PTR_ERR(secret);
-	return secmem_secret_close(secret,
+	return secmem_secret_close(grant, secret,
 				   secmem_handle_generation(call->op.handle),
 				   call->op.flags, call->op.deadline);
 }
@@ -249,7 +256,7 @@ static int secmem_ioctl_revoke(struct secmem_grant *grant,
 
 	if (IS_ERR(secret))
 		return PTR_ERR(secret);
-	return secmem_secret_revoke(secret,
+	return secmem_secret_revoke(grant, secret,
 				    secmem_handle_generation(call->op.handle));
 }
 
@@ -510,28 +517,6 @@ static int secmem_file_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static __poll_t secmem_file_poll(struct file *file,
-				 struct poll_table_struct *table)
-{
-	struct secmem_grant *grant = file->private_data;
-	struct secmem_secret *secret = grant->secret;
-	__poll_t mask = 0;
-
-	if (!secret)
-		return EPOLLERR;
-	/* The grant keeps the place from another secret. */
-	poll_wait(file, &secret->cold->waitq, table);
-	mutex_lock(&secret->lock);
-	if (secret->state == SECMEM_CLOSED)
-		mask = EPOLLHUP;
-	else if (secret->state == SECMEM_CLOSING)
-		mask = EPOLLPRI;
-	else if (secret->state != SECMEM_WRITING && !secret->torn)
-		mask = EPOLLIN | EPOLLRDNORM;
-	mutex_unlock(&secret->lock);
-	return mask;
-}
-
 /* A label is anybody's bytes, as a name is: none of them speaks to a terminal. */
 static void secmem_file_show_text(struct seq_file *seq, const char *text,
 				  unsigned int size)
@@ -585,7 +570,7 @@ const struct file_operations secmem_file_ops = {
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = secmem_view_mmap,
 	.read_iter = secmem_copy_read_iter,
-	.poll = secmem_file_poll,
+	.poll = secmem_watch_poll,
 	.show_fdinfo = secmem_file_show_fdinfo,
 	.llseek = secmem_file_llseek,
 };
@@ -606,9 +591,12 @@ static int __init secmem_init(void)
 	ret = secmem_vault_setup();
 	if (ret)
 		goto directmap;
-	ret = secmem_pages_setup();
+	ret = secmem_errand_setup();
 	if (ret)
 		goto vault;
+	ret = secmem_pages_setup();
+	if (ret)
+		goto errand;
 	ret = secmem_power_setup();
 	if (ret)
 		goto pages;
@@ -621,6 +609,8 @@ power:
 	secmem_power_teardown();
 pages:
 	secmem_pages_teardown();
+errand:
+	secmem_errand_teardown();
 vault:
 	secmem_vault_teardown();
 directmap:
@@ -634,6 +624,7 @@ static void __exit secmem_exit(void)
 	secmem_grant_teardown();
 	secmem_power_teardown();
 	secmem_linger_teardown();
+	secmem_errand_teardown();
 	secmem_pages_teardown();
 	secmem_vault_teardown();
 	secmem_directmap_teardown();

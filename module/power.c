@@ -13,6 +13,7 @@
 #include <linux/reboot.h>
 #include <linux/sched.h>
 #include <linux/suspend.h>
+#include <linux/wait_bit.h>
 
 #include "internal.h"
 
@@ -33,6 +34,12 @@ static unsigned long secmem_gates;
 
 /* Secrets that live, and CREATEs on their way. */
 static atomic_t secmem_power_live = ATOMIC_INIT(0);
+
+/* Secrets that do not outlive a suspend. */
+static atomic_t secmem_power_volatile = ATOMIC_INIT(0);
+
+/* How long a suspend waits for those whose lock somebody holds. */
+#define SECMEM_POWER_PATIENCE	HZ
 
 /* How many vaults a refusal names. */
 #define SECMEM_REPORT_MAX	8
@@ -114,6 +121,28 @@ bool secmem_power_suspends(void)
 }
 
 /**
+ * secmem_power_volatile_begin - one more secret that does not outlive a suspend
+ *
+ * Context: Any.
+ */
+void secmem_power_volatile_begin(void)
+{
+	atomic_inc(&secmem_power_volatile);
+}
+
+/**
+ * secmem_power_volatile_end - one less: it is wiped
+ *
+ * Context: Any.
+ */
+void secmem_power_volatile_end(void)
+{
+	/* Fully ordered, so who waits is seen, or sees the count. */
+	if (atomic_dec_and_test(&secmem_power_volatile))
+		wake_up_var(&secmem_power_volatile);
+}
+
+/**
  * secmem_power_panic_why - is SECMEM_PROT_WIPE_PANIC in force
  *
  * A crash kernel is entered before panic notifiers run, unless the kernel was
@@ -129,15 +158,34 @@ u8 secmem_power_panic_why(void)
 		       SECMEM_WHY_IN_FORCE;
 }
 
-static void secmem_power_revoke(enum secmem_which which)
+/* A gate was shut: end what it lets not live. */
+static void secmem_power_judge(void)
 {
 	struct secmem_vault *vault;
 	unsigned long number = 0;
 
 	while ((vault = secmem_vault_next(&number))) {
-		secmem_vault_revoke(vault, which);
+		secmem_vault_judge(vault);
 		secmem_vault_put(vault);
 	}
+}
+
+/*
+ * The same, for those that do not outlive a suspend: false where one does after
+ * all. Its lock is held by a thread that is not scheduled, which the machine must
+ * not wait for, nor may it sleep with the secret.
+ */
+static bool secmem_power_judge_volatile(void)
+{
+	secmem_gate_shut_now(SECMEM_GATE_SUSPEND);
+	secmem_power_judge();
+	if (wait_var_event_timeout(&secmem_power_volatile,
+				   !atomic_read(&secmem_power_volatile),
+				   SECMEM_POWER_PATIENCE))
+		return true;
+	pr_warn("secmem: suspend refused: a secret that does not outlive it is in use\n");
+	clear_bit(SECMEM_GATE_SUSPEND, &secmem_gates);
+	return false;
 }
 
 /* Name those because of whom hibernation is refused. */
@@ -167,9 +215,11 @@ static void secmem_power_report(void)
 /* Count, refuse; or from here on there is nothing to be counted. */
 static int secmem_power_hibernate(void)
 {
-	secmem_gate_shut_now(SECMEM_GATE_SUSPEND);
 	secmem_gate_shut_now(SECMEM_GATE_HIBERNATE);
-	secmem_power_revoke(SECMEM_SUSPEND_WIPE);
+	if (!secmem_power_judge_volatile()) {
+		clear_bit(SECMEM_GATE_HIBERNATE, &secmem_gates);
+		return notifier_from_errno(-EBUSY);
+	}
 	if (!atomic_read(&secmem_power_live))
 		return NOTIFY_OK;
 	secmem_power_report();
@@ -194,15 +244,17 @@ static int secmem_power_notify(struct notifier_block *block,
 		clear_bit(SECMEM_GATE_SUSPEND, &secmem_gates);
 		return NOTIFY_OK;
 	case PM_SUSPEND_PREPARE:
-		secmem_gate_shut_now(SECMEM_GATE_SUSPEND);
-		secmem_power_revoke(SECMEM_SUSPEND_WIPE);
-		return NOTIFY_OK;
+		return secmem_power_judge_volatile() ?
+			       NOTIFY_OK :
+			       notifier_from_errno(-EBUSY);
 	case PM_POST_SUSPEND:
 		clear_bit(SECMEM_GATE_SUSPEND, &secmem_gates);
 		return NOTIFY_OK;
 	case PM_RESTORE_PREPARE:
 		secmem_gate_shut_now(SECMEM_GATE_RESTORE);
-		secmem_power_revoke(SECMEM_EVERY);
+		secmem_power_judge();
+		/* One whose lock somebody holds: its bytes go all the same. */
+		secmem_pages_wipe_all(false);
 		return NOTIFY_OK;
 	case PM_POST_RESTORE:
 		clear_bit(SECMEM_GATE_RESTORE, &secmem_gates);
@@ -222,8 +274,12 @@ static int secmem_power_reboot(struct notifier_block *block,
 {
 	secmem_gate_shut_now(SECMEM_GATE_END);
 	secmem_pages_write_back_from_now();
-	secmem_power_revoke(SECMEM_EVERY);
-	/* CREATEs on their way may have pages that no vault knows of. */
+	secmem_power_judge();
+	/*
+	 * CREATEs on their way may have pages that no vault knows of, and the lock
+	 * of a secret may be held by a thread that is not scheduled: no lock is
+	 * needed to wipe.
+	 */
 	secmem_pages_wipe_all(false);
 	return NOTIFY_DONE;
 }

@@ -3,8 +3,6 @@
  * The life of a secret: steps through the table of lifecycle.h, waits, ends.
  * Nothing here knows of address spaces; access.c does.
  */
-#include <linux/freezer.h>
-#include <linux/hrtimer.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
@@ -33,13 +31,17 @@ static const struct secmem_lifecycle_row
 	SECMEM_LIFECYCLE(SECMEM_LIFECYCLE_ROW)
 };
 
+static int secmem_generation_check(u32 now, u32 generation)
+{
+	if (generation == now && generation)
+		return 0;
+	return generation && generation < now ? -EKEYREVOKED : -ENOENT;
+}
+
 static int secmem_secret_check(struct secmem_secret *secret, u32 generation)
 {
 	lockdep_assert_held(&secret->lock);
-	if (generation == secret->generation && generation)
-		return 0;
-	return generation && generation < secret->generation ? -EKEYREVOKED :
-							       -ENOENT;
+	return secmem_generation_check(secret->generation, generation);
 }
 
 /**
@@ -66,50 +68,29 @@ int secmem_secret_peek(struct secmem_secret *secret, u32 generation,
 	switch (event) {
 	case SECMEM_EVENT_HOLD_WRITE:
 	case SECMEM_EVENT_COPY_IN:
-		return secret->sealed ? -EPERM : verdict;
+		return secmem_secret_is(secret, SECMEM_IS_SEALED) ? -EPERM : verdict;
 	case SECMEM_EVENT_HOLD_READ:
 	case SECMEM_EVENT_COPY_OUT:
 	case SECMEM_EVENT_SEAL:
-		return secret->torn && !verdict ? -EOWNERDEAD : verdict;
+		return secmem_secret_is(secret, SECMEM_IS_TORN) && !verdict ?
+			       -EOWNERDEAD :
+			       verdict;
 	default:
 		return verdict;
 	}
 }
 
-/*
- * Wake all who wait or poll. They stand in the queue before they let go of the
- * lock under which they look, or before they take it, and whoever wakes holds it;
- * so who is not seen here has yet to look.
- */
-static void secmem_secret_wake(struct secmem_secret *secret)
-{
-	lockdep_assert_held(&secret->lock);
-	/* The lock is the barrier. */
-	if (secret->cold && waitqueue_active(&secret->cold->waitq))
-		wake_up_all(&secret->cold->waitq);
-}
-
 /**
- * secmem_secret_need_cold - see to it that a secret has its cold part
- * @secret: the place; it keeps what it got as long as it is one
+ * secmem_secret_setup - a place that never served
+ * @secret: zeroed
  *
- * So small an allocation does not fail: a closer that found no memory to wait
- * with could neither wait nor go.
- *
- * Context: Process context, may sleep. The caller holds @secret's lock.
+ * Context: Any; nobody else knows the place.
  */
-void secmem_secret_need_cold(struct secmem_secret *secret)
+void secmem_secret_setup(struct secmem_secret *secret)
 {
-	struct secmem_cold *cold;
-
-	lockdep_assert_held(&secret->lock);
-	if (secret->cold)
-		return;
-	cold = kzalloc(sizeof(*cold), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
-	init_waitqueue_head(&cold->waitq);
-	INIT_LIST_HEAD(&cold->lingers);
-	cold->secret = secret;
-	secret->cold = cold;
+	secmem_lock_init(&secret->lock);
+	seqcount_init(&secret->seq);
+	secmem_secret_set(secret, SECMEM_IS_RESTS, 1);
 }
 
 /* The end of every secret: no access and no page-table entry is left. */
@@ -118,21 +99,34 @@ static void secmem_secret_finish(struct secmem_secret *secret)
 	lockdep_assert_held(&secret->lock);
 	WARN_ON_ONCE(!hlist_empty(&secret->holders));
 
-	secret->damaged = !secmem_secret_intact(secret);
+	secmem_secret_set(secret, SECMEM_IS_DAMAGED,
+			  !secmem_secret_intact(secret));
 	secmem_copy_revoke(secret);
 	trace_secmem_wipe(secret->vault->number, secmem_secret_handle(secret),
 			  secret->bytes.count);
 	secmem_bytes_destroy(&secret->bytes);
+	/* Who sees it closed, without the lock, is right that it is wiped. */
+	smp_store_release(&secret->state, SECMEM_CLOSED);
 	secmem_vault_wiped(secret->vault);
 	secmem_count_add(wipes, 1);
 	secmem_count_add(secrets, -1);
-	if (secret->cold)
+	if (secmem_secret_is(secret, SECMEM_IS_SUSPEND_WIPE))
+		secmem_power_volatile_end();
+	if (secret->cold) {
+		preempt_disable();
+		write_seqcount_begin(&secret->seq);
 		memset(secret->cold->label, 0, sizeof(secret->cold->label));
+		write_seqcount_end(&secret->seq);
+		preempt_enable();
+	}
 	/* Shut the lockless path for good: this generation is over. */
 	atomic64_set(&secret->first.word,
 		     secmem_word_empty(secret->generation) |
 			     SECMEM_WORD_FROZEN);
-	secmem_secret_wake(secret);
+	secmem_secret_wake(secret,
+			   secmem_secret_is(secret, SECMEM_IS_DAMAGED) ?
+				   SECMEM_END_DAMAGED : SECMEM_END_CLEAN);
+	secmem_watch_tell(secret);
 	secmem_vault_retire(secret);
 }
 
@@ -168,110 +162,35 @@ int secmem_secret_step(struct secmem_secret *secret, u32 generation,
  */
 void secmem_secret_move(struct secmem_secret *secret, enum secmem_event event)
 {
-	u8 before = secret->state;
+	u8 before = secret->state, next = secmem_lifecycle[before][event].next;
+	__poll_t answer = secmem_watch_answer(secret);
 
 	lockdep_assert_held(&secret->lock);
-	secret->state = secmem_lifecycle[before][event].next;
-	if (secret->state == before)
+	if (next == before)
 		return;
-	if (secret->state == SECMEM_CLOSED)
+	if (next == SECMEM_CLOSED) {
 		secmem_secret_finish(secret);
-	else if (secret->state == SECMEM_CLOSING ||
-		 event == SECMEM_EVENT_DROP_LAST)
-		secmem_secret_wake(secret);
+		return;
+	}
+	/* Others look without the lock: to nest, for STAT and for poll. */
+	WRITE_ONCE(secret->state, next);
+	if (secret->state == SECMEM_CLOSING ||
+	    event == SECMEM_EVENT_DROP_LAST)
+		secmem_secret_wake(secret, SECMEM_END_NONE);
+	if (secmem_watch_answer(secret) != answer)
+		secmem_watch_tell(secret);
 }
 
 /**
- * secmem_secret_wait_begin - stand in line, before the lock is let go
- * @waiter: on the caller's stack
- * @secret: what is waited for
+ * secmem_secret_tear - a writer died in the middle
+ * @secret: what it wrote
  *
- * Context: The caller holds @secret's lock, and lets it and whatever else it
- * holds go before secmem_secret_wait_end(). Wakers hold the lock too, so no
- * wake-up is lost in between.
+ * Context: The caller holds @secret's lock; the writer's access is still held.
  */
-void secmem_secret_wait_begin(struct secmem_waiter *waiter,
-			      struct secmem_secret *secret)
+void secmem_secret_tear(struct secmem_secret *secret)
 {
 	lockdep_assert_held(&secret->lock);
-	secmem_secret_need_cold(secret);
-	waiter->secret = secret;
-	init_wait_entry(&waiter->entry, 0);
-	prepare_to_wait(&secret->cold->waitq, &waiter->entry,
-			TASK_INTERRUPTIBLE | TASK_FREEZABLE);
-	secret->cold->waiters++;
-	secmem_count_add(waiters, 1);
-	secmem_count_add(waits, 1);
-	trace_secmem_wait(secret->vault->number, secmem_secret_handle(secret));
-}
-
-/**
- * secmem_secret_wait_end - sleep until woken
- * @waiter: begun by the same task
- * @deadline: absolute, CLOCK_MONOTONIC nanoseconds, or SECMEM_FOREVER
- *
- * Context: Process context, no lock of secmem and no mmap_lock held. Sleeps.
- * Return: 0 (look again), -EINTR or -ETIMEDOUT.
- */
-int secmem_secret_wait_end(struct secmem_waiter *waiter, s64 deadline)
-{
-	struct secmem_secret *secret = waiter->secret;
-	ktime_t expires = deadline;
-	int ret = 0;
-
-	if (signal_pending(current))
-		ret = -EINTR;
-	else if (deadline == SECMEM_FOREVER)
-		schedule();
-	else if (!schedule_hrtimeout_range(&expires, current->timer_slack_ns,
-					   HRTIMER_MODE_ABS))
-		ret = -ETIMEDOUT;
-	finish_wait(&secret->cold->waitq, &waiter->entry);
-	if (!ret && signal_pending(current))
-		ret = -EINTR;
-
-	mutex_lock(&secret->lock);
-	secret->cold->waiters--;
-	mutex_unlock(&secret->lock);
-	secmem_count_add(waiters, -1);
-	return ret;
-}
-
-/**
- * secmem_secret_lock_for - lock a secret once an event may happen
- * @secret: the place
- * @generation: which of the secrets that it has served is meant
- * @event: the event; it does not happen yet
- * @flags: SECMEM_NOWAIT or 0
- * @deadline: as secmem_secret_wait_end()
- *
- * Context: Process context, no lock of secmem and no mmap_lock held. Sleeps.
- * Return: 0 with @secret locked; else not locked, and -EAGAIN, -EINTR,
- * -ETIMEDOUT or what secmem_secret_peek() says.
- */
-int secmem_secret_lock_for(struct secmem_secret *secret, u32 generation,
-			   enum secmem_event event, u32 flags, s64 deadline)
-{
-	struct secmem_waiter waiter;
-	int ret;
-
-	for (;;) {
-		mutex_lock(&secret->lock);
-		ret = secmem_secret_ask(secret, generation, event);
-		if (!ret)
-			return 0;
-		if (ret == SECMEM_MUST_WAIT && (flags & SECMEM_NOWAIT))
-			ret = -EAGAIN;
-		if (ret != SECMEM_MUST_WAIT) {
-			mutex_unlock(&secret->lock);
-			return ret;
-		}
-		secmem_secret_wait_begin(&waiter, secret);
-		mutex_unlock(&secret->lock);
-		ret = secmem_secret_wait_end(&waiter, deadline);
-		if (ret)
-			return ret;
-	}
+	secmem_secret_set(secret, SECMEM_IS_TORN, 1);
 }
 
 /**
@@ -285,39 +204,49 @@ int secmem_secret_lock_for(struct secmem_secret *secret, u32 generation,
  * once.
  *
  * Context: Process context, may sleep.
+ * Return: 0; -EINTR (the caller is being killed), and nothing was handed over.
  */
-void secmem_secret_publish(struct secmem_secret *secret,
-			   const struct secmem_bytes *bytes, const char *label,
-			   u32 flags)
+int secmem_secret_publish(struct secmem_secret *secret,
+			  const struct secmem_bytes *bytes, const char *label,
+			  u32 flags)
 {
-	mutex_lock(&secret->lock);
-	secret->generation++;
+	bool labelled = memchr_inv(label, 0, SECMEM_LABEL_SIZE);
+	int ret;
+
+	if (labelled || (flags & SECMEM_CREATE_LINGER))
+		secmem_secret_need_cold(secret);
+	ret = secmem_secret_lock(secret);
+	if (ret)
+		return ret;
+	/* Short, and not to be preempted, as STAT tries again meanwhile. */
+	preempt_disable();
+	write_seqcount_begin(&secret->seq);
+	WRITE_ONCE(secret->generation, secret->generation + 1);
 	secret->bytes = *bytes;
-	secret->sealed = 0;
-	secret->suspend_wipe = !!(flags & SECMEM_CREATE_SUSPEND_WIPE);
-	secret->linger = !!(flags & SECMEM_CREATE_LINGER);
-	secret->torn = 0;
-	secret->damaged = 0;
-	/* They were that of its place in the quarantine. */
+	WRITE_ONCE(secret->is, (flags & SECMEM_CREATE_SUSPEND_WIPE ?
+					SECMEM_IS_SUSPEND_WIPE : 0) |
+			       (flags & SECMEM_CREATE_LINGER ?
+					SECMEM_IS_LINGER : 0));
+	if (labelled)
+		memcpy(secret->cold->label, label, SECMEM_LABEL_SIZE);
+	/* While the place rested, their room was that of its list. */
 	INIT_HLIST_HEAD(&secret->holders);
 	INIT_HLIST_HEAD(&secret->bounces);
-	if (secret->linger)
-		secmem_secret_need_cold(secret);
-	if (memchr_inv(label, 0, SECMEM_LABEL_SIZE)) {
-		secmem_secret_need_cold(secret);
-		memcpy(secret->cold->label, label, SECMEM_LABEL_SIZE);
-	}
+	write_seqcount_end(&secret->seq);
+	preempt_enable();
 	atomic64_set(&secret->first.word,
 		     secmem_word_empty(secret->generation));
 	secmem_count_add(secrets, 1);
+	if (secmem_secret_is(secret, SECMEM_IS_SUSPEND_WIPE))
+		secmem_power_volatile_begin();
 	WARN_ON_ONCE(secmem_secret_step(secret, secret->generation,
 					SECMEM_EVENT_CREATE));
 	trace_secmem_create(secret->vault->number, secmem_secret_handle(secret),
 			    bytes->length, flags);
-	if (!secmem_power_keeps(secret->suspend_wipe) ||
-	    READ_ONCE(secret->vault->ended))
-		secmem_secret_revoke_locked(secret);
-	mutex_unlock(&secret->lock);
+	/* Whoever shut a gate, or ended the vault, looks after this, or is seen. */
+	secmem_secret_judge(secret);
+	secmem_secret_unlock(secret);
+	return 0;
 }
 
 /**
@@ -331,9 +260,10 @@ void secmem_secret_publish(struct secmem_secret *secret,
 int secmem_secret_mend(struct secmem_secret *secret)
 {
 	lockdep_assert_held(&secret->lock);
-	if (secret->torn) {
-		secret->torn = 0;
-		secmem_secret_wake(secret);
+	if (secmem_secret_is(secret, SECMEM_IS_TORN)) {
+		secmem_secret_set(secret, SECMEM_IS_TORN, 0);
+		secmem_secret_wake(secret, SECMEM_END_NONE);
+		secmem_watch_tell(secret);
 	}
 	if (!secmem_bytes_sound(&secret->bytes, 0, secret->bytes.length))
 		return -EIO;
@@ -346,60 +276,53 @@ int secmem_secret_mend(struct secmem_secret *secret)
  * @generation: which of the secrets that it has served is meant
  *
  * Context: Process context, may sleep.
- * Return: 0, -EBUSY, or as secmem_secret_peek().
+ * Return: 0, -EBUSY, -EINTR (the caller is being killed), or as
+ * secmem_secret_peek().
  */
 int secmem_secret_seal(struct secmem_secret *secret, u32 generation)
 {
-	int ret;
+	int ret = secmem_secret_lock(secret);
 
-	mutex_lock(&secret->lock);
+	if (ret)
+		return ret;
 	ret = secmem_secret_step(secret, generation, SECMEM_EVENT_SEAL);
 	if (!ret) {
-		secret->sealed = 1;
+		secmem_secret_set(secret, SECMEM_IS_SEALED, 1);
 		/* Writers in line learn that their turn never comes. */
-		secmem_secret_wake(secret);
+		secmem_secret_wake(secret, SECMEM_END_NONE);
 	}
-	mutex_unlock(&secret->lock);
+	secmem_secret_unlock(secret);
 	return ret;
 }
 
-/* What a closer is told of a secret that has been closed. */
-static int secmem_secret_closed(struct secmem_secret *secret, u32 generation)
+static int secmem_secret_close_wait(struct secmem_waiter *waiter,
+				    u32 generation)
 {
-	return secret->generation == generation && secret->damaged ? -EBADMSG :
-								     0;
-}
-
-static int secmem_secret_close_wait(struct secmem_secret *secret,
-				    u32 generation, u32 flags, s64 deadline)
-{
-	struct secmem_waiter waiter;
-	bool mine = false;
+	struct secmem_secret *secret = waiter->secret;
+	bool ends;
 	int ret;
 
 	for (;;) {
-		mutex_lock(&secret->lock);
-		if (secret->state != SECMEM_CLOSED)
-			mine = true;
-		secmem_secret_ask(secret, generation, SECMEM_EVENT_CLOSE);
+		ret = secmem_secret_lock_wait(waiter);
+		if (ret)
+			return ret;
+		secmem_secret_ask(waiter->grant, secret, generation,
+				  SECMEM_EVENT_CLOSE);
+		/* Whose step ends it says how; who waits is told when woken. */
+		ends = secret->state != SECMEM_CLOSED;
 		ret = secmem_secret_step(secret, generation,
 					 SECMEM_EVENT_CLOSE);
-		if (ret == -EKEYREVOKED)
-			ret = 0;
-		if (!ret && mine)
-			ret = secmem_secret_closed(secret, generation);
-		if (ret == SECMEM_MUST_WAIT) {
-			secmem_access_freeze(secret);
-			if (flags & SECMEM_NOWAIT)
-				ret = -EAGAIN;
-		}
-		if (ret != SECMEM_MUST_WAIT) {
-			mutex_unlock(&secret->lock);
-			return ret;
-		}
-		secmem_secret_wait_begin(&waiter, secret);
-		mutex_unlock(&secret->lock);
-		ret = secmem_secret_wait_end(&waiter, deadline);
+		if (!ret && ends && secmem_secret_is(secret, SECMEM_IS_DAMAGED))
+			ret = -EBADMSG;
+		if (ret == SECMEM_MUST_WAIT)
+			ret = secmem_secret_wait_begin(waiter);
+		else
+			secmem_secret_unlock(secret);
+		if (ret != SECMEM_MUST_WAIT)
+			return ret == -EKEYREVOKED ? 0 : ret;
+		ret = secmem_secret_wait_end(waiter);
+		if (waiter->end != SECMEM_END_NONE)
+			return waiter->end == SECMEM_END_DAMAGED ? -EBADMSG : 0;
 		if (ret)
 			return ret;
 	}
@@ -407,10 +330,11 @@ static int secmem_secret_close_wait(struct secmem_secret *secret,
 
 /**
  * secmem_secret_close - no new access; wait for the old ones; wipe and free
+ * @grant: by which the caller came
  * @secret: the place
  * @generation: which of the secrets that it has served is meant
  * @flags: SECMEM_NOWAIT or 0
- * @deadline: as secmem_secret_wait_end()
+ * @deadline: as secmem_secret_wait_setup()
  *
  * A closer that gives up leaves the secret closing, and the last release
  * finishes the work.
@@ -419,11 +343,15 @@ static int secmem_secret_close_wait(struct secmem_secret *secret,
  * Return: 0, also when it was closed before; -EBADMSG (closed, canary
  * damaged); -EAGAIN, -EINTR, -ETIMEDOUT (closing); -ENOENT.
  */
-int secmem_secret_close(struct secmem_secret *secret, u32 generation,
+int secmem_secret_close(struct secmem_grant *grant,
+			struct secmem_secret *secret, u32 generation,
 			u32 flags, s64 deadline)
 {
-	int ret = secmem_secret_close_wait(secret, generation, flags, deadline);
+	struct secmem_waiter waiter;
+	int ret;
 
+	secmem_secret_wait_setup(&waiter, grant, secret, flags, deadline);
+	ret = secmem_secret_close_wait(&waiter, generation);
 	trace_secmem_close(secret->vault->number,
 			   secmem_handle_make(secret->vault, secret->slot,
 					      generation),
@@ -449,123 +377,143 @@ void secmem_secret_revoke_locked(struct secmem_secret *secret)
 }
 
 /**
- * secmem_secret_revoke - end a secret now, whoever holds it
- * @secret: the place
- * @generation: which of the secrets that it has served is meant
+ * secmem_secret_doomed - must a secret end, by how things stand
+ * @secret: it has not ended
  *
- * Context: Process context, may sleep.
- * Return: 0, also when it was closed before, or -ENOENT.
+ * It is a matter of state alone, so anybody who holds the lock may ask, at any
+ * time after what changed it, on behalf of whoever changed it.
+ *
+ * Context: The caller holds @secret's lock.
+ * Return: whether the machine goes down, the vault was ended, or nobody keeps it.
  */
-int secmem_secret_revoke(struct secmem_secret *secret, u32 generation)
+bool secmem_secret_doomed(struct secmem_secret *secret)
 {
-	int ret;
+	struct secmem_vault *vault = secret->vault;
 
-	mutex_lock(&secret->lock);
-	ret = secmem_secret_check(secret, generation);
-	if (!ret)
+	lockdep_assert_held(&secret->lock);
+	return !secmem_power_keeps(secmem_secret_is(secret,
+						    SECMEM_IS_SUSPEND_WIPE)) ||
+	       READ_ONCE(vault->ended) ||
+	       (!atomic_read(&secret->keepers) && !READ_ONCE(vault->keepers));
+}
+
+/**
+ * secmem_secret_judge - end a secret that is doomed, give a place back
+ * @secret: the place
+ *
+ * Context: Process context. The caller holds @secret's lock, and is a worker
+ * where secmem_access_far() says so.
+ */
+void secmem_secret_judge(struct secmem_secret *secret)
+{
+	lockdep_assert_held(&secret->lock);
+	if (secret->state == SECMEM_CLOSED)
+		secmem_vault_retire(secret);
+	else if (secmem_secret_doomed(secret))
 		secmem_secret_revoke_locked(secret);
-	else if (ret == -EKEYREVOKED)
-		ret = 0;
-	mutex_unlock(&secret->lock);
+}
+
+/* A worker revokes the secret: wait until it has, or the caller is killed. */
+static int secmem_secret_revoke_wait(struct secmem_waiter *waiter)
+{
+	struct wait_queue_head *queue = &waiter->secret->cold->waitq;
+	int ret = 0;
+
+	secmem_errand_hand_over(waiter->secret, SECMEM_ERRAND_REVOKE);
+	while (READ_ONCE(waiter->end) == SECMEM_END_NONE && !ret) {
+		prepare_to_wait(queue, &waiter->entry, TASK_KILLABLE);
+		if (READ_ONCE(waiter->end) != SECMEM_END_NONE)
+			break;
+		if (fatal_signal_pending(current))
+			ret = -EINTR;
+		else
+			schedule();
+	}
+	finish_wait(queue, &waiter->entry);
 	return ret;
 }
 
 /**
- * secmem_protections - what this module enforces on this kernel
+ * secmem_secret_revoke - end a secret now, whoever holds it
+ * @grant: by which the caller came
+ * @secret: the place
+ * @generation: which of the secrets that it has served is meant
  *
- * Context: Any.
- * Return: a mask of 1 << SECMEM_PROT_*.
+ * Context: Process context, no lock of secmem held. Sleeps.
+ * Return: 0, also when it was closed before; -ENOENT; -EINTR (the caller is
+ * being killed; it may yet be revoked).
  */
-u64 secmem_protections(void)
+int secmem_secret_revoke(struct secmem_grant *grant,
+			 struct secmem_secret *secret, u32 generation)
 {
-	u64 mask = BIT_ULL(SECMEM_PROT_UNMAPPED) |
-		   BIT_ULL(SECMEM_PROT_READ_ONLY) |
-		   BIT_ULL(SECMEM_PROT_WRITE_ALONE) |
-		   BIT_ULL(SECMEM_PROT_ONE_MM) |
-		   BIT_ULL(SECMEM_PROT_GUARD) |
-		   BIT_ULL(SECMEM_PROT_OVERRUN) |
-		   BIT_ULL(SECMEM_PROT_CANARY) |
-		   BIT_ULL(SECMEM_PROT_NO_SWAP) |
-		   BIT_ULL(SECMEM_PROT_NO_DUMP) |
-		   BIT_ULL(SECMEM_PROT_NO_INHERIT) |
-		   BIT_ULL(SECMEM_PROT_NO_PEEK) |
-		   BIT_ULL(SECMEM_PROT_WIPE_FREE) |
-		   BIT_ULL(SECMEM_PROT_WIPE_EXIT) |
-		   BIT_ULL(SECMEM_PROT_WIPE_REBOOT) |
-		   BIT_ULL(SECMEM_PROT_NO_HIBERNATE) |
-		   BIT_ULL(SECMEM_PROT_MEMLOCK);
+	struct secmem_waiter waiter;
+	int ret;
 
-	if (secmem_compat_memcg_charges())
-		mask |= BIT_ULL(SECMEM_PROT_MEMCG);
-	if (secmem_directmap_why() == SECMEM_WHY_IN_FORCE)
-		mask |= BIT_ULL(SECMEM_PROT_DIRECT_MAP);
-	if (secmem_power_panic_why() == SECMEM_WHY_IN_FORCE)
-		mask |= BIT_ULL(SECMEM_PROT_WIPE_PANIC);
-	return mask;
-}
-
-/**
- * secmem_protection_why - why a protection is not in force
- * @bit: SECMEM_PROT_*
- *
- * Context: Any.
- * Return: SECMEM_WHY_*.
- */
-u8 secmem_protection_why(unsigned int bit)
-{
-	if (secmem_protections() & BIT_ULL(bit))
-		return SECMEM_WHY_IN_FORCE;
-	switch (bit) {
-	case SECMEM_PROT_DIRECT_MAP:
-		return secmem_directmap_why();
-	case SECMEM_PROT_WIPE_PANIC:
-		return secmem_power_panic_why();
-	default:
-		return SECMEM_WHY_KERNEL;
+	/* Without one, no further grant's holder is there to be ended. */
+	if (!grant || !grant->first)
+		secmem_secret_need_cold(secret);
+	secmem_secret_wait_setup(&waiter, grant, secret, 0, SECMEM_FOREVER);
+	ret = secmem_secret_lock(secret);
+	if (ret)
+		return ret;
+	ret = secmem_secret_check(secret, generation);
+	if (!ret && secmem_access_far(grant, secret)) {
+		secmem_waiter_queue(&waiter, TASK_KILLABLE);
+		return secmem_secret_revoke_wait(&waiter);
 	}
+	if (!ret)
+		secmem_secret_revoke_locked(secret);
+	secmem_secret_unlock(secret);
+	return ret == -EKEYREVOKED ? 0 : ret;
 }
 
-/**
- * secmem_secret_protections - what holds for bytes of that length and pages
- * @bytes: the bytes
- * @linger: what is mapped may outlive its access
- *
- * Context: Any.
- * Return: a mask of 1 << SECMEM_PROT_*.
- */
-u64 secmem_secret_protections(const struct secmem_bytes *bytes, bool linger)
+/* One look, which may meet the secret as it changes into the next. */
+static int secmem_secret_stat_try(struct secmem_secret *secret,
+				  struct secmem_status *stat)
 {
-	u64 mask = secmem_protections();
+	/* Pairs with the release in secmem_secret_finish(). */
+	u8 state = smp_load_acquire(&secret->state);
+	struct secmem_cold *cold = READ_ONCE(secret->cold);
+	/* Of a secret that becomes another meanwhile: then it is read again. */
+	struct secmem_bytes bytes = data_race(secret->bytes);
+	int ret;
 
-	if (linger)
-		mask &= ~BIT_ULL(SECMEM_PROT_UNMAPPED);
-	if (secmem_bytes_tail(bytes))
-		mask &= ~BIT_ULL(SECMEM_PROT_OVERRUN);
-	if (bytes->offset < SECMEM_CANARY_MIN &&
-	    secmem_bytes_tail(bytes) < SECMEM_CANARY_MIN)
-		mask &= ~BIT_ULL(SECMEM_PROT_CANARY);
-	if (bytes->exposed)
-		mask &= ~BIT_ULL(SECMEM_PROT_DIRECT_MAP);
-	return mask;
-}
-
-static void secmem_secret_stat_holders(struct secmem_secret *secret,
-				       struct secmem_status *stat)
-{
-	struct secmem_holder *holder;
-
-	hlist_for_each_entry(holder, &secret->holders, by_secret) {
-		u64 word = atomic64_read(&holder->word);
-
-		if (word & SECMEM_WORD_WRITE)
-			stat->writers += secmem_word_count(word);
-		else
-			stat->readers += secmem_word_count(word);
+	*stat = (struct secmem_status){ .size = stat->size,
+				      .handle = stat->handle };
+	ret = secmem_generation_check(READ_ONCE(secret->generation),
+				      secmem_handle_generation(stat->handle));
+	if (ret == -EKEYREVOKED || (!ret && state == SECMEM_CLOSED)) {
+		stat->state = SECMEM_STATE_CLOSED;
+		return 0;
 	}
+	if (ret)
+		return ret;
+	stat->state = state == SECMEM_CLOSING ? SECMEM_STATE_CLOSING :
+						SECMEM_STATE_OPEN;
+	if (secmem_secret_is(secret, SECMEM_IS_SEALED))
+		stat->stat_flags |= SECMEM_STAT_SEALED;
+	if (secmem_secret_is(secret, SECMEM_IS_TORN))
+		stat->stat_flags |= SECMEM_STAT_OWNERDEAD;
+	if (secmem_secret_is(secret, SECMEM_IS_SUSPEND_WIPE))
+		stat->stat_flags |= SECMEM_STAT_SUSPEND_WIPE;
+	if (secmem_secret_is(secret, SECMEM_IS_LINGER))
+		stat->stat_flags |= SECMEM_STAT_LINGER;
+	stat->length = bytes.length;
+	stat->protections =
+		secmem_secret_protections(&bytes,
+					  stat->stat_flags & SECMEM_STAT_LINGER);
+	stat->writers = secmem_secret_is(secret, SECMEM_IS_WRITTEN);
+	/* A nest counts itself a moment after others may have counted it off. */
+	stat->readers = max(atomic_read(&secret->readers), 0);
 	if (stat->writers)
 		stat->protection = SECMEM_WRITE;
 	else if (!hlist_empty(&secret->holders))
 		stat->protection = SECMEM_READ;
+	if (cold) {
+		stat->waiters = max(atomic_read(&cold->waiters), 0);
+		memcpy(stat->label, cold->label, sizeof(stat->label));
+	}
+	return 0;
 }
 
 /**
@@ -573,43 +521,17 @@ static void secmem_secret_stat_holders(struct secmem_secret *secret,
  * @secret: the place
  * @stat: its handle given; the fields after it are filled in
  *
- * Context: Process context, may sleep.
+ * Context: Any; no lock is taken, so nobody who holds one is waited for.
  * Return: 0, or -ENOENT.
  */
 int secmem_secret_stat(struct secmem_secret *secret, struct secmem_status *stat)
 {
+	unsigned int seq;
 	int ret;
 
-	*stat = (struct secmem_status){ .size = stat->size,
-				      .handle = stat->handle };
-	mutex_lock(&secret->lock);
-	ret = secmem_secret_check(secret,
-				  secmem_handle_generation(stat->handle));
-	if (ret == -EKEYREVOKED || (!ret && secret->state == SECMEM_CLOSED)) {
-		stat->state = SECMEM_STATE_CLOSED;
-		ret = 0;
-	} else if (!ret) {
-		stat->state = secret->state == SECMEM_CLOSING ?
-				      SECMEM_STATE_CLOSING :
-				      SECMEM_STATE_OPEN;
-		if (secret->sealed)
-			stat->stat_flags |= SECMEM_STAT_SEALED;
-		if (secret->torn)
-			stat->stat_flags |= SECMEM_STAT_OWNERDEAD;
-		if (secret->suspend_wipe)
-			stat->stat_flags |= SECMEM_STAT_SUSPEND_WIPE;
-		if (secret->linger)
-			stat->stat_flags |= SECMEM_STAT_LINGER;
-		stat->length = secret->bytes.length;
-		stat->protections = secmem_secret_protections(&secret->bytes,
-							      secret->linger);
-		if (secret->cold) {
-			stat->waiters = secret->cold->waiters;
-			memcpy(stat->label, secret->cold->label,
-			       sizeof(stat->label));
-		}
-		secmem_secret_stat_holders(secret, stat);
-	}
-	mutex_unlock(&secret->lock);
+	do {
+		seq = read_seqcount_begin(&secret->seq);
+		ret = secmem_secret_stat_try(secret, stat);
+	} while (read_seqcount_retry(&secret->seq, seq));
 	return ret;
 }

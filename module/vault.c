@@ -12,6 +12,7 @@
 #include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "internal.h"
 
@@ -75,7 +76,8 @@ struct secmem_vault *secmem_vault_create(void)
 		return NULL;
 	kref_init(&vault->ref);
 	mutex_init(&vault->grow_lock);
-	mutex_init(&vault->keep_lock);
+	spin_lock_init(&vault->keep_lock);
+	spin_lock_init(&vault->calls_lock);
 	spin_lock_init(&vault->slots_lock);
 	for (i = 0; i < SECMEM_ORDERS; i++)
 		INIT_LIST_HEAD(&vault->free[i]);
@@ -161,43 +163,75 @@ struct secmem_secret *secmem_vault_find_page(struct secmem_vault *vault,
 	return found;
 }
 
-static void secmem_secret_setup(struct secmem_secret *secret,
-				struct secmem_vault *vault, u8 order)
+static void secmem_vault_place(struct secmem_vault *vault,
+			       struct secmem_secret *secret, u8 order)
 {
-	mutex_init(&secret->lock);
+	lockdep_assert_held(&vault->grow_lock);
 	secret->vault = vault;
 	secret->slot = vault->slot_count;
 	secret->pgoff = vault->pgoff_next;
 	secret->order = order;
 }
 
+/*
+ * The chunk for the next slot, made where there is none: not under grow_lock, for
+ * which others wait.
+ */
+static int secmem_vault_need_chunk(struct secmem_vault *vault)
+{
+	u32 slot = READ_ONCE(vault->slot_count);
+	unsigned int chunk = secmem_vault_chunk(&slot);
+	struct secmem_secret **slots;
+
+	if (READ_ONCE(vault->chunks[chunk]))
+		return 0;
+	slots = kvcalloc(SECMEM_CHUNK_SLOTS << chunk, sizeof(*slots),
+			 SECMEM_GFP);
+	if (!slots)
+		return -ENOMEM;
+	/* Fully ordered; pairs with the dependent read in secmem_vault_slot(). */
+	if (cmpxchg(&vault->chunks[chunk], NULL, slots))
+		kvfree(slots);
+	return 0;
+}
+
 /* Give a place its slot, from which it never moves. */
 static int secmem_vault_append(struct secmem_vault *vault,
-			       struct secmem_secret *secret)
+			       struct secmem_secret *secret, u8 order)
 {
-	u32 slot = secret->slot;
-	unsigned int chunk = secmem_vault_chunk(&slot);
-	struct secmem_secret **slots = vault->chunks[chunk];
+	struct secmem_secret **slots;
+	unsigned int chunk;
+	int ret;
+	u32 slot;
 
-	lockdep_assert_held(&vault->grow_lock);
-	if (vault->pgoff_next >= SECMEM_PGOFF_MAX ||
-	    vault->slot_count >= SECMEM_SLOTS_MAX)
-		return -EMFILE;
+again:
+	ret = secmem_vault_need_chunk(vault);
+	if (ret)
+		return ret;
+	if (mutex_lock_killable(&vault->grow_lock))
+		return -EINTR;
+	secmem_vault_place(vault, secret, order);
+	slot = secret->slot;
+	chunk = secmem_vault_chunk(&slot);
+	slots = vault->chunks[chunk];
 	if (!slots) {
-		slots = kvcalloc(SECMEM_CHUNK_SLOTS << chunk, sizeof(*slots),
-				 SECMEM_GFP);
-		if (!slots)
-			return -ENOMEM;
-		/* Pairs with the dependent read in secmem_vault_slot(). */
-		smp_store_release(&vault->chunks[chunk], slots);
+		/* Others came first and filled the chunk. */
+		mutex_unlock(&vault->grow_lock);
+		goto again;
 	}
-	/* So does this. */
+	if (vault->pgoff_next >= SECMEM_PGOFF_MAX ||
+	    vault->slot_count >= SECMEM_SLOTS_MAX) {
+		mutex_unlock(&vault->grow_lock);
+		return -EMFILE;
+	}
+	/* Pairs with the dependent read in secmem_vault_slot(). */
 	smp_store_release(&slots[slot], secret);
 	/* secmem_vault_reuse() has a look without the lock. */
 	WRITE_ONCE(vault->pgoff_next,
 		   vault->pgoff_next + (1U << secret->order) + 1);
 	/* Pairs with the acquire in secmem_vault_find_page(). */
 	smp_store_release(&vault->slot_count, vault->slot_count + 1);
+	mutex_unlock(&vault->grow_lock);
 	return 0;
 }
 
@@ -211,11 +245,8 @@ static struct secmem_secret *secmem_vault_grow(struct secmem_vault *vault,
 	if (!secret)
 		return ERR_PTR(-ENOMEM);
 
-	mutex_lock(&vault->grow_lock);
-	secmem_secret_setup(secret, vault, order);
-	ret = secmem_vault_append(vault, secret);
-	mutex_unlock(&vault->grow_lock);
-
+	secmem_secret_setup(secret);
+	ret = secmem_vault_append(vault, secret, order);
 	if (ret) {
 		kmem_cache_free(secmem_secret_cache, secret);
 		return ERR_PTR(ret);
@@ -270,9 +301,17 @@ static int secmem_vault_count_up(struct secmem_vault *vault)
  */
 void secmem_vault_wiped(struct secmem_vault *vault)
 {
+	bool last;
+
 	spin_lock(&vault->slots_lock);
-	vault->live--;
+	WRITE_ONCE(vault->live, vault->live - 1);
+	last = !vault->live;
 	spin_unlock(&vault->slots_lock);
+	if (last) {
+		/* Pairs with the one in secmem_vault_revoke_number()'s wait. */
+		smp_mb();
+		wake_up_var(&vault->live);
+	}
 	secmem_power_leave();
 }
 
@@ -360,37 +399,32 @@ void secmem_vault_unreserve(struct secmem_secret *secret)
  * secmem_vault_retire - a secret was closed, or the last grant of it alone went
  * @secret: the place; it rests once both are true
  *
+ * Whoever is last asks, so it may be asked once more: a place rests once.
+ *
  * Context: The caller holds @secret's lock.
  */
 void secmem_vault_retire(struct secmem_secret *secret)
 {
 	lockdep_assert_held(&secret->lock);
-	if (secret->state == SECMEM_CLOSED && !secret->keepers)
-		secmem_vault_rest(secret);
-}
-
-static bool secmem_secret_meant(const struct secmem_secret *secret,
-				enum secmem_which which)
-{
-	lockdep_assert_held(&secret->lock);
-	switch (which) {
-	case SECMEM_UNKEPT:
-		return !secret->keepers;
-	case SECMEM_SUSPEND_WIPE:
-		return secret->suspend_wipe;
-	default:
-		return true;
-	}
+	if (secret->state != SECMEM_CLOSED ||
+	    secmem_secret_is(secret, SECMEM_IS_RESTS) ||
+	    atomic_read(&secret->keepers))
+		return;
+	secmem_secret_set(secret, SECMEM_IS_RESTS, 1);
+	secmem_vault_rest(secret);
 }
 
 /**
- * secmem_vault_revoke - end secrets of a vault now, whoever holds them
+ * secmem_vault_judge - end whatever secrets of a vault are doomed by now
  * @vault: the caller has a reference
- * @which: of its secrets
  *
- * Context: Process context, may sleep.
+ * What lingers is ended, too. Where somebody else holds a secret's lock, he sees
+ * to that secret when he lets go.
+ *
+ * Context: Process context; waits for no lock of a secret, but for our own worker
+ * that ends what lingers of the last one who could.
  */
-void secmem_vault_revoke(struct secmem_vault *vault, enum secmem_which which)
+void secmem_vault_judge(struct secmem_vault *vault)
 {
 	/* Pairs with the release in secmem_vault_append(). */
 	u32 slot, count = smp_load_acquire(&vault->slot_count);
@@ -398,26 +432,11 @@ void secmem_vault_revoke(struct secmem_vault *vault, enum secmem_which which)
 
 	for (slot = 0; slot < count; slot++) {
 		secret = secmem_vault_slot(vault, slot);
-		mutex_lock(&secret->lock);
-		if (secmem_secret_meant(secret, which))
-			secmem_secret_revoke_locked(secret);
-		else
-			secmem_access_settle(secret);
-		mutex_unlock(&secret->lock);
+		if (!secmem_errand_send(secret, SECMEM_ERRAND_JUDGE) &&
+		    !READ_ONCE(vault->keepers) && !atomic_read(&secret->keepers))
+			secmem_errand_flush(secret);
 		cond_resched();
 	}
-}
-
-/**
- * secmem_vault_end - close and wipe whatever no grant of it alone keeps
- * @vault: nobody holds all of it any more
- *
- * Context: Process context, may sleep. The caller holds the vault's keep_lock.
- */
-void secmem_vault_end(struct secmem_vault *vault)
-{
-	lockdep_assert_held(&vault->keep_lock);
-	secmem_vault_revoke(vault, SECMEM_UNKEPT);
 }
 
 /**
@@ -448,14 +467,15 @@ struct secmem_vault *secmem_vault_next(unsigned long *number)
  * secmem_vault_revoke_number - end a vault: its secrets, and CREATE for good
  * @number: of the vault
  *
- * Context: Process context, may sleep.
- * Return: 0, or -ENOENT.
+ * Context: Process context. Sleeps until all are wiped.
+ * Return: 0; -ENOENT; -EINTR (the caller is being killed; they end all the same).
  */
 int secmem_vault_revoke_number(unsigned long number)
 {
 	struct secmem_vault *vault;
 	struct secmem_owner owner;
 	unsigned long next = number;
+	int ret = 0;
 
 	vault = secmem_vault_next(&next);
 	if (!vault)
@@ -467,12 +487,15 @@ int secmem_vault_revoke_number(unsigned long number)
 	WRITE_ONCE(vault->ended, true);
 	/* Pairs with the one in secmem_power_keeps(). */
 	smp_mb();
-	secmem_vault_revoke(vault, SECMEM_EVERY);
+	secmem_vault_judge(vault);
+	/* Who holds the lock of one is not scheduled for as long as he likes. */
+	if (wait_var_event_killable(&vault->live, !READ_ONCE(vault->live)))
+		ret = -EINTR;
 	secmem_vault_owner(vault, &owner, false);
 	pr_info("secmem: vault %lu of %*pE[%d] is revoked\n", number,
 		(int)strlen(owner.name), owner.name, owner.pid);
 	secmem_vault_put(vault);
-	return 0;
+	return ret;
 }
 
 /**

@@ -153,7 +153,7 @@ static void secmem_grant_single(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, secmem_grant_find(grant, handle), secret);
 	KUNIT_EXPECT_PTR_EQ(test, secmem_grant_find(grant, second), other);
 
-	secret->keepers = 1;
+	atomic_set(&secret->keepers, 1);
 	kref_get(&grant->vault->ref);
 	single = secmem_grant_create(grant->vault, secret, handle,
 				     SECMEM_RIGHT_ALL);

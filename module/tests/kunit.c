@@ -6,14 +6,25 @@
 /* Suites run before the module's own init on some kernels, behind it on others. */
 int secmem_kunit_suite_init(struct kunit_suite *suite)
 {
-	return THIS_MODULE->state == MODULE_STATE_LIVE ? 0 :
-							 secmem_vault_setup();
+	int ret;
+
+	if (THIS_MODULE->state == MODULE_STATE_LIVE)
+		return 0;
+	ret = secmem_vault_setup();
+	if (ret)
+		return ret;
+	ret = secmem_errand_setup();
+	if (ret)
+		secmem_vault_teardown();
+	return ret;
 }
 
 void secmem_kunit_suite_exit(struct kunit_suite *suite)
 {
-	if (THIS_MODULE->state != MODULE_STATE_LIVE)
-		secmem_vault_teardown();
+	if (THIS_MODULE->state == MODULE_STATE_LIVE)
+		return;
+	secmem_errand_teardown();
+	secmem_vault_teardown();
 }
 
 struct secmem_counts secmem_kunit_counts(void)
@@ -29,15 +40,16 @@ struct secmem_vault *secmem_kunit_vault(struct kunit *test)
 	struct secmem_vault *vault = secmem_vault_create();
 
 	KUNIT_ASSERT_NOT_NULL(test, vault);
+	/* As a grant of it would. */
+	vault->keepers = 1;
 	return vault;
 }
 
 /* Nobody keeps it any more: as the last grant's end would. */
 void secmem_kunit_vault_end(struct secmem_vault *vault)
 {
-	mutex_lock(&vault->keep_lock);
-	secmem_vault_end(vault);
-	mutex_unlock(&vault->keep_lock);
+	vault->keepers = 0;
+	secmem_vault_judge(vault);
 	secmem_vault_put(vault);
 }
 
@@ -57,7 +69,8 @@ struct secmem_secret *secmem_kunit_secret(struct kunit *test,
 	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, vault, 0, false), 0);
 	made = secmem_handle_make(vault, secret->slot, secret->generation + 1);
 	secmem_canary_plant(&bytes, &vault->canary_key, made);
-	secmem_secret_publish(secret, &bytes, label, 0);
+	KUNIT_ASSERT_EQ(test, secmem_secret_publish(secret, &bytes, label, 0),
+			0);
 	if (handle)
 		*handle = made;
 	return secret;

@@ -58,9 +58,9 @@ static int secmem_lifecycle_step(struct kunit *test, enum secmem_event event)
 	struct secmem_lifecycle_test *ctx = test->priv;
 	int ret;
 
-	mutex_lock(&ctx->secret->lock);
+	KUNIT_ASSERT_TRUE(test, secmem_lock_try(&ctx->secret->lock));
 	ret = secmem_secret_step(ctx->secret, ctx->generation, event);
-	mutex_unlock(&ctx->secret->lock);
+	secmem_secret_unlock(ctx->secret);
 	return ret;
 }
 
@@ -150,14 +150,14 @@ static void secmem_lifecycle_one(struct kunit *test, enum secmem_state state,
 	if (state == SECMEM_CLOSED)
 		secmem_kunit_close(test, ctx->secret);
 	ctx->secret->state = state;
-	ctx->secret->sealed = sealed;
-	ctx->secret->torn = torn;
+	secmem_secret_set(ctx->secret, SECMEM_IS_SEALED, sealed);
+	secmem_secret_set(ctx->secret, SECMEM_IS_TORN, torn);
 	expected = secmem_lifecycle_expect(state, event, sealed, torn, &next);
 
 	before = secmem_kunit_counts();
-	mutex_lock(&ctx->secret->lock);
+	KUNIT_ASSERT_TRUE(test, secmem_lock_try(&ctx->secret->lock));
 	peeked = secmem_secret_peek(ctx->secret, ctx->generation, event);
-	mutex_unlock(&ctx->secret->lock);
+	secmem_secret_unlock(ctx->secret);
 	KUNIT_EXPECT_EQ_MSG(test, peeked, expected,
 			    "%s in %s, sealed %d, torn %d",
 			    secmem_event_names[event],
@@ -210,7 +210,7 @@ static void secmem_lifecycle_generation(struct kunit *test)
 	int expected, ret;
 
 	ctx->secret->generation = 7;
-	mutex_lock(&ctx->secret->lock);
+	KUNIT_ASSERT_TRUE(test, secmem_lock_try(&ctx->secret->lock));
 	for (state = 0; state < SECMEM_STATES; state++) {
 		ctx->secret->state = state;
 		for (event = 0; event < SECMEM_EVENTS; event++) {
@@ -230,7 +230,7 @@ static void secmem_lifecycle_generation(struct kunit *test)
 	}
 	ctx->secret->state = SECMEM_OPEN;
 	ctx->secret->generation = ctx->generation;
-	mutex_unlock(&ctx->secret->lock);
+	secmem_secret_unlock(ctx->secret);
 }
 
 /*
@@ -360,11 +360,12 @@ static int secmem_sequence_move(struct kunit *test,
 	if (ret)
 		return ret;
 	if (move == SECMEM_MOVE_COPY_IN)
-		ctx->secret->torn = 0;
+		secmem_secret_set(ctx->secret, SECMEM_IS_TORN, 0);
 	else if (move == SECMEM_MOVE_SEAL)
-		ctx->secret->sealed = 1;
+		secmem_secret_set(ctx->secret, SECMEM_IS_SEALED, 1);
 	else if (drops && model->writers)
-		ctx->secret->torn = move == SECMEM_MOVE_DIE;
+		secmem_secret_set(ctx->secret, SECMEM_IS_TORN,
+				  move == SECMEM_MOVE_DIE);
 	return 0;
 }
 
@@ -373,7 +374,8 @@ static bool secmem_sequence_agrees(struct secmem_secret *secret,
 {
 	if (model->closed)
 		return secret->state == SECMEM_CLOSED;
-	if (secret->sealed != model->sealed || secret->torn != model->torn)
+	if (secmem_secret_is(secret, SECMEM_IS_SEALED) != model->sealed ||
+	    secmem_secret_is(secret, SECMEM_IS_TORN) != model->torn)
 		return false;
 	if (model->closing)
 		return secret->state == SECMEM_CLOSING;
@@ -390,8 +392,8 @@ static void secmem_sequence_restore(struct kunit *test,
 
 	if (ctx->secret->state == SECMEM_CLOSED)
 		secmem_lifecycle_renew(test);
-	ctx->secret->sealed = model->sealed;
-	ctx->secret->torn = model->torn;
+	secmem_secret_set(ctx->secret, SECMEM_IS_SEALED, model->sealed);
+	secmem_secret_set(ctx->secret, SECMEM_IS_TORN, model->torn);
 	if (model->closing)
 		ctx->secret->state = SECMEM_CLOSING;
 	else if (model->writers)
@@ -452,6 +454,16 @@ static void secmem_lifecycle_sequences(struct kunit *test)
 	secmem_kunit_close(test, ctx->secret);
 }
 
+static int secmem_lifecycle_copy(struct kunit *test, u32 flags, s64 deadline)
+{
+	struct secmem_lifecycle_test *ctx = test->priv;
+	struct secmem_waiter waiter;
+
+	secmem_secret_wait_setup(&waiter, NULL, ctx->secret, flags, deadline);
+	return secmem_secret_lock_for(&waiter, ctx->generation,
+				      SECMEM_EVENT_COPY_OUT);
+}
+
 /* Waits that end without anybody's help. */
 static void secmem_lifecycle_deadline(struct kunit *test)
 {
@@ -462,27 +474,23 @@ static void secmem_lifecycle_deadline(struct kunit *test)
 			secmem_lifecycle_step(test, SECMEM_EVENT_HOLD_WRITE),
 			0);
 	KUNIT_EXPECT_EQ(test,
-			secmem_secret_lock_for(secret, ctx->generation,
-					       SECMEM_EVENT_COPY_OUT,
-					       SECMEM_NOWAIT, SECMEM_FOREVER),
+			secmem_lifecycle_copy(test, SECMEM_NOWAIT,
+					      SECMEM_FOREVER),
 			-EAGAIN);
 	KUNIT_EXPECT_EQ(test,
-			secmem_secret_lock_for(secret, ctx->generation,
-					       SECMEM_EVENT_COPY_OUT, 0, 0),
+			secmem_lifecycle_copy(test, 0, 0),
 			-ETIMEDOUT);
-	KUNIT_EXPECT_EQ(test, secret->cold->waiters, 0U);
+	KUNIT_EXPECT_EQ(test, atomic_read(&secret->cold->waiters), 0);
 	KUNIT_EXPECT_EQ(test,
-			secmem_secret_close(secret, ctx->generation, 0, 0),
+			secmem_secret_close(NULL, secret, ctx->generation, 0, 0),
 			-ETIMEDOUT);
 	KUNIT_EXPECT_EQ(test, (int)secret->state, (int)SECMEM_CLOSING);
 	KUNIT_EXPECT_EQ(test,
-			secmem_secret_close(secret, ctx->generation,
+			secmem_secret_close(NULL, secret, ctx->generation,
 					    SECMEM_NOWAIT, SECMEM_FOREVER),
 			-EAGAIN);
 	KUNIT_EXPECT_EQ(test,
-			secmem_secret_lock_for(secret, ctx->generation,
-					       SECMEM_EVENT_COPY_OUT, 0,
-					       SECMEM_FOREVER),
+			secmem_lifecycle_copy(test, 0, SECMEM_FOREVER),
 			-EKEYREVOKED);
 	/* The last release finishes what the closers gave up. */
 	KUNIT_EXPECT_EQ(test,
@@ -490,7 +498,7 @@ static void secmem_lifecycle_deadline(struct kunit *test)
 			0);
 	KUNIT_EXPECT_EQ(test, (int)secret->state, (int)SECMEM_CLOSED);
 	KUNIT_EXPECT_EQ(test,
-			secmem_secret_close(secret, ctx->generation, 0, 0), 0);
+			secmem_secret_close(NULL, secret, ctx->generation, 0, 0), 0);
 }
 
 struct secmem_closer {
@@ -504,7 +512,7 @@ static int secmem_closer_run(void *data)
 {
 	struct secmem_closer *closer = data;
 
-	closer->result = secmem_secret_close(closer->secret,
+	closer->result = secmem_secret_close(NULL, closer->secret,
 					     closer->generation, 0,
 					     SECMEM_FOREVER);
 	complete(&closer->done);
@@ -534,10 +542,11 @@ static void secmem_lifecycle_closers(struct kunit *test)
 		}
 	}
 	patience = jiffies + 20 * HZ;
-	while (READ_ONCE(ctx->secret->cold->waiters) < ARRAY_SIZE(closers) &&
+	while (atomic_read(&ctx->secret->cold->waiters) <
+		       (int)ARRAY_SIZE(closers) &&
 	       time_before(jiffies, patience))
 		cond_resched();
-	KUNIT_EXPECT_EQ(test, ctx->secret->cold->waiters, 2U);
+	KUNIT_EXPECT_EQ(test, atomic_read(&ctx->secret->cold->waiters), 2);
 	KUNIT_EXPECT_EQ(test, (int)ctx->secret->state, (int)SECMEM_CLOSING);
 	for (i = 0; i < ARRAY_SIZE(closers); i++)
 		KUNIT_EXPECT_FALSE(test, completion_done(&closers[i].done));
@@ -549,7 +558,7 @@ static void secmem_lifecycle_closers(struct kunit *test)
 		wait_for_completion(&closers[i].done);
 		KUNIT_EXPECT_EQ(test, closers[i].result, 0);
 	}
-	KUNIT_EXPECT_EQ(test, ctx->secret->cold->waiters, 0U);
+	KUNIT_EXPECT_EQ(test, atomic_read(&ctx->secret->cold->waiters), 0);
 }
 
 /* A damaged canary is told to the closer, after the wipe. */
@@ -560,11 +569,11 @@ static void secmem_lifecycle_damage(struct kunit *test)
 
 	secmem_kunit_flip(&secret->bytes, secret->bytes.offset - 1, 1);
 	KUNIT_EXPECT_EQ(test,
-			secmem_secret_close(secret, ctx->generation, 0, 0),
+			secmem_secret_close(NULL, secret, ctx->generation, 0, 0),
 			-EBADMSG);
 	KUNIT_EXPECT_EQ(test, (int)secret->state, (int)SECMEM_CLOSED);
 	KUNIT_EXPECT_EQ(test,
-			secmem_secret_close(secret, ctx->generation, 0, 0), 0);
+			secmem_secret_close(NULL, secret, ctx->generation, 0, 0), 0);
 }
 
 static void secmem_lifecycle_stat(struct kunit *test)
@@ -574,31 +583,31 @@ static void secmem_lifecycle_stat(struct kunit *test)
 		.handle = secmem_secret_handle(ctx->secret),
 	};
 
-	ctx->secret->sealed = 1;
+	secmem_secret_set(ctx->secret, SECMEM_IS_SEALED, 1);
 	KUNIT_EXPECT_EQ(test, secmem_secret_stat(ctx->secret, &stat), 0);
 	KUNIT_EXPECT_EQ(test, stat.state, (u32)SECMEM_STATE_OPEN);
 	KUNIT_EXPECT_EQ(test, stat.stat_flags, SECMEM_STAT_SEALED);
 	KUNIT_EXPECT_EQ(test, stat.length, 1ULL);
 	KUNIT_EXPECT_STREQ(test, stat.label, "kunit");
-	ctx->secret->sealed = 0;
-	ctx->secret->torn = 1;
+	secmem_secret_set(ctx->secret, SECMEM_IS_SEALED, 0);
+	secmem_secret_set(ctx->secret, SECMEM_IS_TORN, 1);
 	ctx->secret->state = SECMEM_CLOSING;
 	KUNIT_EXPECT_EQ(test, secmem_secret_stat(ctx->secret, &stat), 0);
 	KUNIT_EXPECT_EQ(test, stat.state, (u32)SECMEM_STATE_CLOSING);
 	KUNIT_EXPECT_EQ(test, stat.stat_flags, SECMEM_STAT_OWNERDEAD);
-	KUNIT_EXPECT_EQ(test, secmem_secret_revoke(ctx->secret,
+	KUNIT_EXPECT_EQ(test, secmem_secret_revoke(NULL, ctx->secret,
 						   ctx->generation), 0);
 	KUNIT_EXPECT_EQ(test, secmem_secret_stat(ctx->secret, &stat), 0);
 	KUNIT_EXPECT_EQ(test, stat.state, (u32)SECMEM_STATE_CLOSED);
 	KUNIT_EXPECT_EQ(test, stat.stat_flags, 0U);
 	KUNIT_EXPECT_EQ(test, stat.length, 0ULL);
 	KUNIT_EXPECT_EQ(test, (int)stat.label[0], 0);
-	KUNIT_EXPECT_EQ(test, secmem_secret_revoke(ctx->secret,
+	KUNIT_EXPECT_EQ(test, secmem_secret_revoke(NULL, ctx->secret,
 						   ctx->generation), 0);
 	stat.handle = secmem_handle_make(ctx->secret->vault, ctx->secret->slot,
 					 ctx->generation + 1);
 	KUNIT_EXPECT_EQ(test, secmem_secret_stat(ctx->secret, &stat), -ENOENT);
-	KUNIT_EXPECT_EQ(test, secmem_secret_revoke(ctx->secret,
+	KUNIT_EXPECT_EQ(test, secmem_secret_revoke(NULL, ctx->secret,
 						   ctx->generation + 1),
 			-ENOENT);
 }

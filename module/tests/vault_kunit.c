@@ -212,10 +212,9 @@ static void secmem_vault_kept(struct kunit *test)
 
 	kept = secmem_kunit_secret(test, vault, 1, NULL);
 	other = secmem_kunit_secret(test, vault, 1, NULL);
-	kept->keepers = 1;
-	mutex_lock(&vault->keep_lock);
-	secmem_vault_end(vault);
-	mutex_unlock(&vault->keep_lock);
+	atomic_set(&kept->keepers, 1);
+	vault->keepers = 0;
+	secmem_vault_judge(vault);
 	KUNIT_EXPECT_EQ(test, (int)kept->state, (int)SECMEM_OPEN);
 	KUNIT_EXPECT_EQ(test, (int)other->state, (int)SECMEM_CLOSED);
 	KUNIT_EXPECT_EQ(test, vault->free_count[0], 1U);
@@ -223,10 +222,11 @@ static void secmem_vault_kept(struct kunit *test)
 	secmem_kunit_close(test, kept);
 	KUNIT_EXPECT_EQ(test, vault->free_count[0], 1U);
 	KUNIT_EXPECT_EQ(test, vault->secret_count, 1U);
-	mutex_lock(&kept->lock);
-	kept->keepers = 0;
-	secmem_vault_retire(kept);
-	mutex_unlock(&kept->lock);
+	atomic_set(&kept->keepers, 0);
+	KUNIT_EXPECT_TRUE(test, secmem_errand_send(kept, SECMEM_ERRAND_JUDGE));
+	KUNIT_EXPECT_EQ(test, vault->free_count[0], 2U);
+	/* It rests once. */
+	KUNIT_EXPECT_TRUE(test, secmem_errand_send(kept, SECMEM_ERRAND_JUDGE));
 	KUNIT_EXPECT_EQ(test, vault->free_count[0], 2U);
 	KUNIT_EXPECT_EQ(test, vault->secret_count, 0U);
 }

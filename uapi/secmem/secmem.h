@@ -25,7 +25,12 @@
  * Lengths and offsets are bytes. A deadline is absolute CLOCK_MONOTONIC
  * nanoseconds, or SECMEM_FOREVER; one in the past makes a call that would
  * wait fail with ETIMEDOUT, after trying once. A wait that a signal ends
- * returns EINTR and is never restarted by the kernel.
+ * returns EINTR and is never restarted by the kernel. A call that takes no
+ * deadline (RELEASE, SEAL, REVOKE, EXPORT) waits for no access of others; where a
+ * thread of another process that has a grant of the secret is in the middle of a
+ * call, it may wait for that, and returns EINTR only when it is being killed. One
+ * with SECMEM_NOWAIT, or with a deadline in the past, waits for that, too, but
+ * for some 50 milliseconds at most.
  *
  * All calls may be made by any thread of the address space that the file
  * answers, at the same time. An access belongs to the grant, not to the thread
@@ -41,11 +46,12 @@
  *                so has happened, a WRITE that says so has written, a CLOSE
  *                that says so has closed
  *   EBUSY        SEAL: a WRITE access is held; mmap: the grant has a view, or
- *                accesses from its last one; CREATE: the machine is about to
+ *                accesses from its last one, or of a process that has just
+ *                ended; CREATE: the machine is about to
  *                hibernate or, for SUSPEND_WIPE, to suspend: try after it
  *   E2BIG        the struct is larger than this kernel's and not zero there
  *   EFAULT       a pointer of the caller's leads nowhere, or into shut memory
- *   EINTR        a signal ended the wait
+ *   EINTR        a signal ended the wait, or the caller is being killed
  *   EINVAL       a field is outside its range, unknown or not zero; or RELEASE
  *                of what this grant does not hold
  *   EIO          memory under the secret is known to be bad (a hardware error,
@@ -400,7 +406,8 @@ struct secmem_export_args {
  * pread and poll serve a grant of one secret: pread is READ without a
  * deadline (EAGAIN under O_NONBLOCK); poll shows EPOLLIN while a READ would get
  * the bytes at once (nobody writes, and none died writing), EPOLLPRI when the
- * secret is closing, EPOLLHUP when it is closed. fdinfo shows state, label and
+ * secret is closing, EPOLLHUP when it is closed; EPOLLERR for a grant of a
+ * whole vault, and where 1,024 watch this file already. fdinfo shows state, label and
  * counts, the number of the vault and its owner: the process that used it last,
  * or the one that opened it while none has.
  *

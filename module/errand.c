@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Errands: what somebody wants done to a secret who may not wait for its lock,
+ * and what the holder of the lock may not do himself.
+ *
+ *	who wants it		tries the lock, and does it, or leaves it there
+ *	who holds the lock	does what was left before he lets go
+ *	a worker		does what zaps entries in a view of another process
+ *
+ * The worker gets the lock together with the work, so that nobody comes in
+ * between. While it zaps, core mm holds locks of that view's mapping. Were it a
+ * thread of the one who wants the zap, it might be one that is not scheduled for
+ * long, and the other process could not touch its own secrets meanwhile. And
+ * where the other process keeps these locks to itself, the worker waits for them,
+ * while who wanted it can still be killed.
+ */
+#include "internal.h"
+
+static struct workqueue_struct *secmem_errands;
+
+/**
+ * secmem_errand_setup - at module load
+ *
+ * Context: Process context.
+ * Return: 0 or -ENOMEM.
+ */
+int secmem_errand_setup(void)
+{
+	secmem_errands = alloc_workqueue("secmem", WQ_UNBOUND |
+						     WQ_HIGHPRI, 0);
+	return secmem_errands ? 0 : -ENOMEM;
+}
+
+/**
+ * secmem_errand_teardown - at module unload, when no file is left
+ *
+ * Context: Process context, may sleep.
+ */
+void secmem_errand_teardown(void)
+{
+	destroy_workqueue(secmem_errands);
+}
+
+/**
+ * secmem_errand_queue - let a worker of the module's do something
+ * @work: what
+ *
+ * Context: Any.
+ * Return: false where it was queued already, and has not begun.
+ */
+bool secmem_errand_queue(struct work_struct *work)
+{
+	return queue_work(secmem_errands, work);
+}
+
+/* With the secret's lock: all errands, whoever's view is zapped. */
+static void secmem_errand_do(struct secmem_secret *secret,
+			     unsigned long errands)
+{
+	lockdep_assert_held(&secret->lock);
+	if (errands & SECMEM_ERRAND_ABANDON)
+		secmem_access_abandon(secret);
+	if (errands & SECMEM_ERRAND_REVOKE)
+		secmem_secret_revoke_locked(secret);
+	if (errands & SECMEM_ERRAND_JUDGE)
+		secmem_secret_judge(secret);
+	if (errands & (SECMEM_ERRAND_JUDGE | SECMEM_ERRAND_SETTLE))
+		secmem_access_settle(secret);
+}
+
+/**
+ * secmem_errand_work - where a secret's lock has been handed to a worker
+ * @work: of the secret's cold part
+ *
+ * Context: Process context, with a reference to the vault that is given back.
+ */
+void secmem_errand_work(struct work_struct *work)
+{
+	struct secmem_cold *cold = container_of(work, struct secmem_cold,
+						errand);
+	struct secmem_secret *secret = cold->secret;
+	struct secmem_vault *vault = secret->vault;
+
+	secmem_lock_take_over(&secret->lock);
+	secmem_errand_do(secret, cold->errands);
+	secmem_secret_unlock(secret);
+	secmem_vault_put(vault);
+}
+
+/**
+ * secmem_errand_hand_over - let a worker do errands, and let go of the lock
+ * @secret: it has a cold part
+ * @errands: SECMEM_ERRAND_*
+ *
+ * Context: Process context. The caller holds @secret's lock, and does not any
+ * more on return.
+ */
+void secmem_errand_hand_over(struct secmem_secret *secret,
+			     unsigned long errands)
+{
+	struct secmem_cold *cold = secret->cold;
+
+	lockdep_assert_held(&secret->lock);
+	cold->errands = errands;
+	kref_get(&secret->vault->ref);
+	secmem_lock_hand_over(&secret->lock);
+	secmem_errand_queue(&cold->errand);
+}
+
+/**
+ * secmem_errand_run - do errands, or hand them to a worker
+ * @secret: the place
+ * @errands: SECMEM_ERRAND_*
+ *
+ * Context: Process context. The caller holds @secret's lock.
+ * Return: true where a worker has the lock now.
+ */
+bool secmem_errand_run(struct secmem_secret *secret, unsigned long errands)
+{
+	lockdep_assert_held(&secret->lock);
+	if (errands & SECMEM_ERRAND_ABANDON)
+		secmem_access_abandon(secret);
+	errands &= ~SECMEM_ERRAND_ABANDON;
+	if (secmem_access_far(NULL, secret) &&
+	    (secmem_secret_is(secret, SECMEM_IS_LINGER) ||
+	     (errands & SECMEM_ERRAND_JUDGE && secmem_secret_doomed(secret)))) {
+		/* For the first grant's holder alone there may be none yet. */
+		if (secret->cold) {
+			secmem_errand_hand_over(secret, errands);
+			return true;
+		}
+	}
+	secmem_errand_do(secret, errands);
+	return false;
+}
+
+/**
+ * secmem_errand_send - have an errand done, by whoever holds the secret's lock
+ * @secret: the place
+ * @errand: SECMEM_ERRAND_*
+ *
+ * Context: Process context; waits for no lock of a secret.
+ * Return: true where it is done; false where it is left with who holds the lock,
+ * or with a worker.
+ */
+bool secmem_errand_send(struct secmem_secret *secret, unsigned long errand)
+{
+	if (secmem_lock_leave(&secret->lock, errand) ||
+	    secmem_errand_run(secret, errand))
+		return false;
+	secmem_secret_unlock(secret);
+	return true;
+}
+
+/**
+ * secmem_errand_flush - wait for a worker that has a secret's lock
+ * @secret: nobody else can have it: no grant is left that may
+ *
+ * Context: Process context. Sleeps.
+ */
+void secmem_errand_flush(struct secmem_secret *secret)
+{
+	struct secmem_cold *cold = READ_ONCE(secret->cold);
+
+	if (cold)
+		flush_work(&cold->errand);
+}

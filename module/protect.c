@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is in force: of this module on this kernel, and for one secret.
+ */
+#include "internal.h"
+
+/**
+ * secmem_protections - what this module enforces on this kernel
+ *
+ * Context: Any.
+ * Return: a mask of 1 << SECMEM_PROT_*.
+ */
+u64 secmem_protections(void)
+{
+	u64 mask = BIT_ULL(SECMEM_PROT_UNMAPPED) |
+		   BIT_ULL(SECMEM_PROT_READ_ONLY) |
+		   BIT_ULL(SECMEM_PROT_WRITE_ALONE) |
+		   BIT_ULL(SECMEM_PROT_ONE_MM) |
+		   BIT_ULL(SECMEM_PROT_GUARD) |
+		   BIT_ULL(SECMEM_PROT_OVERRUN) |
+		   BIT_ULL(SECMEM_PROT_CANARY) |
+		   BIT_ULL(SECMEM_PROT_NO_SWAP) |
+		   BIT_ULL(SECMEM_PROT_NO_DUMP) |
+		   BIT_ULL(SECMEM_PROT_NO_INHERIT) |
+		   BIT_ULL(SECMEM_PROT_NO_PEEK) |
+		   BIT_ULL(SECMEM_PROT_WIPE_FREE) |
+		   BIT_ULL(SECMEM_PROT_WIPE_EXIT) |
+		   BIT_ULL(SECMEM_PROT_WIPE_REBOOT) |
+		   BIT_ULL(SECMEM_PROT_NO_HIBERNATE) |
+		   BIT_ULL(SECMEM_PROT_MEMLOCK);
+
+	if (secmem_compat_memcg_charges())
+		mask |= BIT_ULL(SECMEM_PROT_MEMCG);
+	if (secmem_directmap_why() == SECMEM_WHY_IN_FORCE)
+		mask |= BIT_ULL(SECMEM_PROT_DIRECT_MAP);
+	if (secmem_power_panic_why() == SECMEM_WHY_IN_FORCE)
+		mask |= BIT_ULL(SECMEM_PROT_WIPE_PANIC);
+	return mask;
+}
+
+/**
+ * secmem_protection_why - why a protection is not in force
+ * @bit: SECMEM_PROT_*
+ *
+ * Context: Any.
+ * Return: SECMEM_WHY_*.
+ */
+u8 secmem_protection_why(unsigned int bit)
+{
+	if (secmem_protections() & BIT_ULL(bit))
+		return SECMEM_WHY_IN_FORCE;
+	switch (bit) {
+	case SECMEM_PROT_DIRECT_MAP:
+		return secmem_directmap_why();
+	case SECMEM_PROT_WIPE_PANIC:
+		return secmem_power_panic_why();
+	default:
+		return SECMEM_WHY_KERNEL;
+	}
+}
+
+/**
+ * secmem_secret_protections - what holds for bytes of that length and pages
+ * @bytes: the bytes
+ * @linger: what is mapped may outlive its access
+ *
+ * Context: Any.
+ * Return: a mask of 1 << SECMEM_PROT_*.
+ */
+u64 secmem_secret_protections(const struct secmem_bytes *bytes, bool linger)
+{
+	u64 mask = secmem_protections();
+
+	if (linger)
+		mask &= ~BIT_ULL(SECMEM_PROT_UNMAPPED);
+	if (secmem_bytes_tail(bytes))
+		mask &= ~BIT_ULL(SECMEM_PROT_OVERRUN);
+	if (bytes->offset < SECMEM_CANARY_MIN &&
+	    secmem_bytes_tail(bytes) < SECMEM_CANARY_MIN)
+		mask &= ~BIT_ULL(SECMEM_PROT_CANARY);
+	if (bytes->exposed)
+		mask &= ~BIT_ULL(SECMEM_PROT_DIRECT_MAP);
+	return mask;
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Watches: who polls a grant of one secret. They have a queue of their own for
+ * each grant, so that a call that changes the answer of poll wakes none of them:
+ * it queues a work item, whoever holds the secret pays nothing for however many
+ * there are, and each queue is bounded.
+ */
+#include <linux/poll.h>
+
+#include "internal.h"
+
+/* Of one grant; each costs some microseconds with interrupts off. */
+#define SECMEM_WATCHES_MAX	1024
+
+/**
+ * secmem_watch_answer - what poll says of a secret
+ * @secret: the place
+ *
+ * Context: Any. Without the secret's lock the answer may be over at once.
+ * Return: a mask of EPOLL*.
+ */
+__poll_t secmem_watch_answer(const struct secmem_secret *secret)
+{
+	switch (READ_ONCE(secret->state)) {
+	case SECMEM_CLOSED:
+		return EPOLLHUP;
+	case SECMEM_CLOSING:
+		return EPOLLPRI;
+	case SECMEM_WRITING:
+		return 0;
+	default:
+		return secmem_secret_is(secret, SECMEM_IS_TORN) ?
+			       0 :
+			       EPOLLIN | EPOLLRDNORM;
+	}
+}
+
+/* Is there room for another watch of this grant? */
+static bool secmem_watch_room(struct secmem_grant *grant)
+{
+	unsigned int count = 0;
+	struct list_head *entry;
+
+	spin_lock_irq(&grant->pollq.lock);
+	list_for_each(entry, &grant->pollq.head)
+		if (++count == SECMEM_WATCHES_MAX)
+			break;
+	spin_unlock_irq(&grant->pollq.lock);
+	return count < SECMEM_WATCHES_MAX;
+}
+
+/**
+ * secmem_watch_poll - poll, select and epoll of a grant's file
+ * @file: the file
+ * @table: of who polls
+ *
+ * Context: Process context. No lock of a secret is taken.
+ * Return: a mask of EPOLL*; EPOLLERR for a grant of a whole vault, and where too
+ * many watch already.
+ */
+__poll_t secmem_watch_poll(struct file *file, struct poll_table_struct *table)
+{
+	struct secmem_grant *grant = file->private_data;
+	struct secmem_secret *secret = grant->secret;
+	struct secmem_cold *cold;
+
+	if (!secret)
+		return EPOLLERR;
+	/* Else who polls looks only. */
+	if (table && table->_qproc) {
+		if (!secmem_watch_room(grant))
+			return EPOLLERR;
+		cold = secret->cold;
+		spin_lock(&cold->watch_lock);
+		if (list_empty(&grant->by_watch))
+			list_add_tail(&grant->by_watch, &cold->watched);
+		spin_unlock(&cold->watch_lock);
+		poll_wait(file, &grant->pollq, table);
+		/* Pairs with the one in secmem_watch_tell(). */
+		smp_mb();
+	}
+	/* The grant keeps the place from another secret. */
+	return secmem_watch_answer(secret);
+}
+
+/**
+ * secmem_watch_tell - poll's answer has changed
+ * @secret: the place
+ *
+ * Context: Process context. The caller holds @secret's lock.
+ */
+void secmem_watch_tell(struct secmem_secret *secret)
+{
+	struct secmem_cold *cold = secret->cold;
+
+	lockdep_assert_held(&secret->lock);
+	if (!cold)
+		return;
+	/* Pairs with the one in secmem_watch_poll(): it sees, or is seen. */
+	smp_mb();
+	if (list_empty(&cold->watched))
+		return;
+	kref_get(&secret->vault->ref);
+	if (!secmem_errand_queue(&cold->tell))
+		secmem_vault_put(secret->vault);
+}
+
+/**
+ * secmem_watch_work - wake all who poll a secret
+ * @work: of the secret's cold part
+ *
+ * Context: Process context, with a reference to the vault that is given back.
+ */
+void secmem_watch_work(struct work_struct *work)
+{
+	struct secmem_cold *cold = container_of(work, struct secmem_cold, tell);
+	struct secmem_vault *vault = cold->secret->vault;
+	struct secmem_grant *grant;
+	LIST_HEAD(now);
+
+	spin_lock(&cold->watch_lock);
+	list_splice_init(&cold->watched, &now);
+	while ((grant = list_first_entry_or_null(&now, struct secmem_grant,
+						 by_watch))) {
+		list_move_tail(&grant->by_watch, &cold->watched);
+		/* On the list, so its file has not been released. */
+		kref_get(&grant->ref);
+		spin_unlock(&cold->watch_lock);
+		wake_up_all(&grant->pollq);
+		secmem_grant_put(grant);
+		cond_resched();
+		spin_lock(&cold->watch_lock);
+	}
+	spin_unlock(&cold->watch_lock);
+	secmem_vault_put(vault);
+}
+
+/**
+ * secmem_watch_end - a grant's file is gone
+ * @grant: nobody polls it any more
+ *
+ * Context: Process context.
+ */
+void secmem_watch_end(struct secmem_grant *grant)
+{
+	struct secmem_cold *cold = grant->secret ? grant->secret->cold : NULL;
+
+	if (!cold)
+		return;
+	spin_lock(&cold->watch_lock);
+	list_del_init(&grant->by_watch);
+	spin_unlock(&cold->watch_lock);
+}
