@@ -1,0 +1,509 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A holder that is never scheduled. The attacker has a grant of one secret with
+ * COMPARE alone. Its thread asks at SCHED_IDLE, on a processor that others keep
+ * busy, until it is not scheduled any more in the middle, with that secret's lock
+ * held. What becomes of the others, who run on another processor?
+ *
+ * Times are of the machine's clock. Each is compared with the worst under the
+ * same load without the attacker, and has to be missed three times to count: the
+ * host may be busy, too. The attacker holds the lock for many seconds.
+ *
+ * VM: --append preempt=full
+ */
+#include <poll.h>
+#include <sched.h>
+#include <sys/prctl.h>
+
+#include "kselftest_harness.h"
+#include "secmem_test.h"
+#include "host.h"
+
+#define LARGE (1U << 20)
+#define HOGS 25
+#define ARMS 60
+#define SAMPLES 20
+#define TRIES 3
+#define BOUND_NS 100000000LL
+#define SLACK_NS 50000000LL
+#define STRANGER 2001
+
+FIXTURE(unscheduled)
+{
+	struct sm_vault v;
+	uint64_t shared, own;
+	int export;
+	pid_t attacker, hogs[HOGS];
+	unsigned int *running; /* hogs; shared with them */
+};
+
+static void pin(int processor)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(processor, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		_exit(126);
+}
+
+static int hog(void *arg)
+{
+	unsigned int *running = arg;
+
+	pin(0);
+	__atomic_fetch_add(running, 1, __ATOMIC_RELAXED);
+	while (!kill(getppid(), 0))
+		for (volatile unsigned int i = 0; i < 1000000; i++)
+			;
+	return 0;
+}
+
+static int attack(void *arg)
+{
+	FIXTURE_DATA(unscheduled) *self = arg;
+	struct sched_param param = {};
+	uint32_t equal;
+	void *buffer = malloc(LARGE);
+	int err;
+
+	pin(0);
+	if (!buffer || setresuid(STRANGER, STRANGER, STRANGER) ||
+	    sched_setscheduler(0, SCHED_IDLE, &param))
+		return 126;
+	memset(buffer, 1, LARGE);
+	do
+		err = sm_compare(self->export, self->shared, buffer, LARGE,
+				 &equal);
+	while (!err);
+	return 1;
+}
+
+/* Each of them has run, so that whoever else was there had to give way. */
+static int hogs_start(FIXTURE_DATA(unscheduled) * self)
+{
+	unsigned int i;
+
+	__atomic_store_n(self->running, 0, __ATOMIC_RELAXED);
+	for (i = 0; i < HOGS; i++)
+		self->hogs[i] = sm_fork(hog, self->running);
+	return SM_WAIT_UNTIL(__atomic_load_n(self->running,
+					     __ATOMIC_RELAXED) == HOGS);
+}
+
+static void hogs_stop(FIXTURE_DATA(unscheduled) * self)
+{
+	unsigned int i;
+
+	for (i = 0; i < HOGS; i++)
+		if (self->hogs[i] > 0)
+			kill(self->hogs[i], SIGKILL);
+	for (i = 0; i < HOGS; i++)
+		if (self->hogs[i] > 0)
+			sm_reap(self->hogs[i]);
+	memset(self->hogs, 0, sizeof(self->hogs));
+}
+
+/* Nobody writes, so only a lock that is held can make a reader wait. */
+static bool is_held(FIXTURE_DATA(unscheduled) * self)
+{
+	unsigned char byte;
+	int i;
+
+	for (i = 0; i < 4; i++)
+		if (sm_copy(self->v.fd, SECMEM_IOC_READ, self->shared,
+			    SECMEM_NOWAIT, 0, &byte, 0, 1, NULL) != -EAGAIN)
+			return false;
+	return true;
+}
+
+/* Until the attacker sits there with the lock: 0 or -ETIMEDOUT. */
+static int attacker_stops(FIXTURE_DATA(unscheduled) * self)
+{
+	unsigned int i;
+
+	self->attacker = sm_fork(attack, self);
+	for (i = 0; i < ARMS; i++) {
+		if (!hogs_start(self) && is_held(self))
+			return 0;
+		hogs_stop(self);
+		/* Let it run on to another place. */
+		sm_step_aside(100);
+	}
+	return -ETIMEDOUT;
+}
+
+static void attacker_goes_on(FIXTURE_DATA(unscheduled) * self)
+{
+	hogs_stop(self);
+	if (self->attacker > 0) {
+		kill(self->attacker, SIGKILL);
+		sm_reap(self->attacker);
+	}
+	self->attacker = 0;
+}
+
+FIXTURE_SETUP(unscheduled)
+{
+	pin(1);
+	self->running = mmap(NULL, SM_PAGE, PROT_READ | PROT_WRITE,
+			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->running);
+	ASSERT_EQ(0, sm_vault_open(&self->v));
+	ASSERT_EQ(0, sm_create(self->v.fd, LARGE, &self->shared));
+	ASSERT_EQ(0, sm_create(self->v.fd, 32, &self->own));
+	ASSERT_EQ(0, sm_export(self->v.fd, self->shared, SECMEM_RIGHT_COMPARE,
+			       &self->export));
+}
+
+FIXTURE_TEARDOWN(unscheduled)
+{
+	attacker_goes_on(self);
+	close(self->export);
+	sm_vault_close(&self->v);
+}
+
+/* How long something takes at worst, and whether it went well. */
+static int64_t worst_of(FIXTURE_DATA(unscheduled) * self,
+			int (*act)(FIXTURE_DATA(unscheduled) *), int times,
+			int *err)
+{
+	int64_t worst = 0, began, took;
+
+	*err = 0;
+	while (times--) {
+		began = sm_now();
+		*err = *err ?: act(self);
+		took = sm_now() - began;
+		if (took > worst)
+			worst = took;
+	}
+	return worst;
+}
+
+/* The same before, under the load alone, and with the attacker. */
+static void expect_undisturbed(struct __test_metadata *_metadata,
+			       FIXTURE_DATA(unscheduled) * self,
+			       int (*act)(FIXTURE_DATA(unscheduled) *))
+{
+	int64_t bound, worst = 0;
+	int i, err;
+
+	ASSERT_EQ(0, hogs_start(self));
+	bound = 10 * worst_of(self, act, SAMPLES, &err) + SLACK_NS;
+	hogs_stop(self);
+	ASSERT_EQ(0, err);
+	ASSERT_EQ(0, attacker_stops(self));
+	for (i = 0; i < TRIES; i++) {
+		worst = worst_of(self, act, SAMPLES / 4, &err);
+		ASSERT_EQ(0, err);
+		if (worst <= bound)
+			break;
+	}
+	EXPECT_LE(worst, bound);
+	/* The attack went on until now. */
+	EXPECT_TRUE(is_held(self));
+}
+
+static int own_pair(FIXTURE_DATA(unscheduled) * self)
+{
+	int err = sm_acquire(self->v.fd, self->own, SECMEM_READ, NULL);
+
+	return err ?: sm_release(self->v.fd, self->own);
+}
+
+TEST_F_TIMEOUT(unscheduled, own_secret_is_not_held_up,
+	       SM_LOOP_TIMEOUT)
+{
+	expect_undisturbed(_metadata, self, own_pair);
+}
+
+static int map_and_touch(FIXTURE_DATA(unscheduled) * self)
+{
+	size_t length = 16 * SM_PAGE;
+	char *at = mmap(NULL, length, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)self;
+	if (at == MAP_FAILED)
+		return -errno;
+	at[0] = 1;
+	return munmap(at, length) ? -errno : 0;
+}
+
+/*
+ * Threads of the same process that wait: for an access to the shared secret, to
+ * give one back, and in a touch of it that has to be repaired.
+ */
+struct stuck {
+	struct sm_call acquire, release;
+	pthread_t toucher;
+	volatile unsigned char *at;
+};
+
+static void *touch_run(void *arg)
+{
+	struct stuck *stuck = arg;
+
+	(void)*stuck->at;
+	return NULL;
+}
+
+TEST_F_TIMEOUT(unscheduled, process_is_not_held_up_by_its_waiting_threads,
+	       SM_LOOP_TIMEOUT)
+{
+	struct stuck stuck = {
+		.acquire = { .fd = self->v.fd, .call = SECMEM_IOC_ACQUIRE,
+			     .handle = self->shared, .flags = SECMEM_WRITE,
+			     .deadline = SECMEM_FOREVER },
+		.release = { .fd = self->v.fd, .call = SECMEM_IOC_RELEASE,
+			     .handle = self->shared },
+	};
+	int64_t bound, worst = 0;
+	int i, err;
+
+	stuck.at = sm_vault_acquire(&self->v, self->shared, SECMEM_READ, &err);
+	ASSERT_NE(NULL, stuck.at);
+	ASSERT_EQ(0, hogs_start(self));
+	bound = 10 * worst_of(self, map_and_touch, SAMPLES, &err) + SLACK_NS;
+	hogs_stop(self);
+	ASSERT_EQ(0, err);
+	ASSERT_EQ(0, attacker_stops(self));
+
+	/* The touch finds no entry, and an access that repairs it. */
+	ASSERT_EQ(0, mprotect(self->v.view, SM_VIEW_LENGTH, PROT_NONE));
+	ASSERT_EQ(0, mprotect(self->v.view, SM_VIEW_LENGTH,
+			      PROT_READ | PROT_WRITE));
+	ASSERT_EQ(0, madvise(self->v.view, SM_PAGE, MADV_NORMAL));
+	ASSERT_EQ(0, pthread_create(&stuck.toucher, NULL, touch_run, &stuck));
+	ASSERT_EQ(0, sm_call_start(&stuck.acquire));
+	ASSERT_EQ(0, sm_call_start(&stuck.release));
+	for (i = 0; i < TRIES; i++) {
+		worst = worst_of(self, map_and_touch, SAMPLES / 4, &err);
+		ASSERT_EQ(0, err);
+		if (worst <= bound)
+			break;
+	}
+	EXPECT_LE(worst, bound);
+	EXPECT_FALSE(sm_call_done(&stuck.acquire));
+	EXPECT_FALSE(sm_call_done(&stuck.release));
+	EXPECT_EQ(0, own_pair(self));
+	EXPECT_TRUE(is_held(self));
+
+	attacker_goes_on(self);
+	EXPECT_EQ(0, sm_call_finish(&stuck.release));
+	EXPECT_EQ(0, sm_call_finish(&stuck.acquire));
+	pthread_join(stuck.toucher, NULL);
+	EXPECT_EQ(0, sm_release(self->v.fd, self->shared));
+}
+
+static int live_and_die(void *arg)
+{
+	uint64_t handle;
+	int fd = sm_open();
+
+	(void)arg;
+	return fd < 0 || sm_create(fd, 32, &handle);
+}
+
+static int stranger_lives(FIXTURE_DATA(unscheduled) * self)
+{
+	(void)self;
+	return sm_run(live_and_die, NULL);
+}
+
+TEST_F_TIMEOUT(unscheduled, exit_of_a_stranger_is_not_held_up,
+	       SM_LOOP_TIMEOUT)
+{
+	expect_undisturbed(_metadata, self, stranger_lives);
+}
+
+static bool is_wiped(int watch, uint64_t secrets)
+{
+	struct secmem_info now;
+
+	return !sm_info(watch, &now) && now.secrets == secrets;
+}
+
+/* A process with a secret of its own, and an access to the shared one. */
+struct member {
+	int fd, ready, go;
+	uint64_t handle;
+};
+
+static int member_run(void *arg)
+{
+	struct member *m = arg;
+	uint64_t own;
+	void *view;
+	int fd = sm_open();
+
+	view = sm_map(m->fd, SM_VIEW_LENGTH, PROT_READ);
+	if (fd < 0 || view == MAP_FAILED || sm_create(fd, 32, &own) ||
+	    sm_acquire(m->fd, m->handle, SECMEM_READ, NULL) ||
+	    sm_event_set(m->ready))
+		return 1;
+	return sm_event_wait(m->go);
+}
+
+TEST_F_TIMEOUT(unscheduled, dead_holder_leaves_its_access_and_takes_its_own_secrets_along,
+	       SM_LOOP_TIMEOUT)
+{
+	struct member m = { .handle = self->shared,
+			    .ready = sm_event(),
+			    .go = sm_event() };
+	struct secmem_status st;
+	struct secmem_info before;
+	struct sm_call bind = { .call = SECMEM_IOC_RELEASE,
+				.handle = self->shared };
+	int64_t began;
+	pid_t pid;
+
+	ASSERT_EQ(0, sm_export(self->v.fd, self->shared,
+			       SECMEM_RIGHT_READ | SECMEM_RIGHT_MAP, &m.fd));
+	ASSERT_EQ(0, sm_info(self->v.fd, &before));
+	pid = sm_fork(member_run, &m);
+	ASSERT_EQ(0, sm_event_wait(m.ready));
+	EXPECT_FALSE(is_wiped(self->v.fd, before.secrets));
+	ASSERT_EQ(0, attacker_stops(self));
+
+	began = sm_now();
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_EQ(128 + SIGKILL, sm_reap(pid));
+	EXPECT_LT(sm_now() - began, 20 * BOUND_NS);
+	/* What was its own is wiped before its end is over. */
+	EXPECT_TRUE(is_wiped(self->v.fd, before.secrets));
+	/* Its access is not ended yet, as the lock is held, */
+	ASSERT_EQ(0, sm_stat(self->v.fd, self->shared, &st));
+	EXPECT_EQ(1, st.readers);
+	/* so the file still answers it, and who would use it waits, */
+	bind.fd = m.fd;
+	ASSERT_EQ(0, sm_call_start(&bind));
+	EXPECT_TRUE(is_held(self));
+	EXPECT_FALSE(sm_call_done(&bind));
+	/* until a signal comes. */
+	do
+		sm_call_interrupt(&bind);
+	while (!sm_call_done(&bind) && is_held(self));
+	EXPECT_EQ(-EINTR, sm_call_finish(&bind));
+
+	ASSERT_EQ(0, sm_call_start(&bind));
+	attacker_goes_on(self);
+	EXPECT_EQ(-EINVAL, sm_call_finish(&bind));
+	ASSERT_EQ(0, sm_stat(self->v.fd, self->shared, &st));
+	EXPECT_EQ(0, st.readers);
+	close(m.fd);
+}
+
+TEST_F_TIMEOUT(unscheduled, call_that_must_not_wait_is_soon_done,
+	       SM_LOOP_TIMEOUT)
+{
+	unsigned char byte;
+	struct secmem_acquire_args a;
+	struct secmem_status st;
+	struct pollfd p = { .fd = self->export, .events = POLLIN };
+	int64_t began, worst = 0;
+	int i;
+
+	ASSERT_EQ(0, attacker_stops(self));
+	for (i = 0; i < TRIES; i++) {
+		began = sm_now();
+		EXPECT_EQ(-EAGAIN,
+			  sm_acquire(self->v.fd, self->shared,
+				     SECMEM_READ | SECMEM_NOWAIT, NULL));
+		worst = sm_now() - began;
+		if (worst <= BOUND_NS)
+			break;
+	}
+	EXPECT_LE(worst, BOUND_NS);
+	for (i = 0; i < TRIES; i++) {
+		began = sm_now();
+		EXPECT_EQ(-EAGAIN, sm_copy(self->v.fd, SECMEM_IOC_READ,
+					   self->shared, SECMEM_NOWAIT, 0,
+					   &byte, 0, 1, NULL));
+		worst = sm_now() - began;
+		if (worst <= BOUND_NS)
+			break;
+	}
+	EXPECT_LE(worst, BOUND_NS);
+	for (i = 0; i < TRIES; i++) {
+		began = sm_now();
+		EXPECT_EQ(0, sm_stat(self->v.fd, self->shared, &st));
+		EXPECT_EQ(1, poll(&p, 1, 0));
+		worst = sm_now() - began;
+		if (worst <= BOUND_NS)
+			break;
+	}
+	EXPECT_LE(worst, BOUND_NS);
+	EXPECT_EQ(LARGE, st.length);
+	EXPECT_EQ(-ETIMEDOUT, sm_acquire_at(self->v.fd, self->shared,
+					    SECMEM_READ, sm_now(), &a));
+	EXPECT_TRUE(is_held(self));
+}
+
+struct victim {
+	unsigned long call;
+	uint64_t handle;
+	int fd, ready;
+};
+
+static int victim_run(void *arg)
+{
+	struct victim *v = arg;
+
+	if (sm_event_set(v->ready))
+		return 126;
+	if (v->call == SECMEM_IOC_ACQUIRE)
+		return -sm_acquire(v->fd, v->handle, SECMEM_READ, NULL);
+	return -sm_op(v->fd, v->call, v->handle, 0, 0);
+}
+
+/* Whether a process is where it waits for the secret, by its state. */
+static bool sleeps(pid_t pid)
+{
+	char path[64], text[512];
+	const char *state;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (host_read(path, text, sizeof(text)) <= 0)
+		return false;
+	state = strrchr(text, ')');
+	return state && (state[2] == 'S' || state[2] == 'D');
+}
+
+TEST_F_TIMEOUT(unscheduled, waiter_dies_when_it_is_killed,
+	       SM_LOOP_TIMEOUT)
+{
+	static const unsigned long calls[] = { SECMEM_IOC_ACQUIRE,
+					       SECMEM_IOC_RELEASE,
+					       SECMEM_IOC_SEAL,
+					       SECMEM_IOC_REVOKE };
+	struct victim victim = { .handle = self->shared, .ready = sm_event() };
+	int64_t began, took = 0;
+	unsigned int i;
+	pid_t pid;
+	int try;
+
+	/* The file answers whoever uses it first: a grant for each. */
+	ASSERT_EQ(0, attacker_stops(self));
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
+		for (try = 0; try < TRIES; try++) {
+			ASSERT_EQ(0, sm_export(self->v.fd, SECMEM_HANDLE_NONE,
+					       SECMEM_RIGHT_ALL, &victim.fd));
+			victim.call = calls[i];
+			pid = sm_fork(victim_run, &victim);
+			ASSERT_EQ(0, sm_event_wait(victim.ready));
+			ASSERT_EQ(0, SM_WAIT_UNTIL(sleeps(pid)));
+			began = sm_now();
+			ASSERT_EQ(0, kill(pid, SIGKILL));
+			EXPECT_EQ(128 + SIGKILL, sm_reap(pid));
+			took = sm_now() - began;
+			close(victim.fd);
+			if (took <= BOUND_NS)
+				break;
+		}
+		EXPECT_LE(took, BOUND_NS);
+	}
+}
+
+TEST_HARNESS_MAIN
