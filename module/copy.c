@@ -175,8 +175,8 @@ int secmem_copy_read(struct secmem_grant *grant, struct secmem_copy *args)
 	struct secmem_bounce bounce;
 	int ret;
 
-	if (!secret)
-		return -ENOENT;
+	if (IS_ERR(secret))
+		return PTR_ERR(secret);
 	if (args->length <= sizeof(bounce.small)) {
 		ret = secmem_copy_give(grant, secret, args);
 		if (ret <= 0)
@@ -229,8 +229,8 @@ int secmem_copy_write(struct secmem_grant *grant, struct secmem_copy *args)
 	struct secmem_bounce bounce;
 	int ret;
 
-	if (!secret)
-		return -ENOENT;
+	if (IS_ERR(secret))
+		return PTR_ERR(secret);
 	ret = secmem_copy_in(grant, secret, args, SECMEM_EVENT_COPY_IN,
 			     &bounce);
 	if (ret)
@@ -260,8 +260,8 @@ int secmem_copy_compare(struct secmem_grant *grant, struct secmem_copy *args)
 	struct secmem_bounce bounce;
 	int ret;
 
-	if (!secret)
-		return -ENOENT;
+	if (IS_ERR(secret))
+		return PTR_ERR(secret);
 	ret = secmem_copy_in(grant, secret, args, SECMEM_EVENT_COPY_OUT,
 			     &bounce);
 	if (ret)

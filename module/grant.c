@@ -45,34 +45,58 @@ void secmem_grant_put(struct secmem_grant *grant)
 	kref_put(&grant->ref, secmem_grant_free);
 }
 
-/* From now on the vault lives for this grant, too. */
-static void secmem_grant_keep(struct secmem_grant *grant)
+/*
+ * From now on the vault lives for this grant, too: as much of it as it sees, which
+ * is what the one sees that it comes from, which keeps it.
+ */
+static void secmem_grant_keep(struct secmem_grant *grant,
+			      struct secmem_grant *from)
 {
-	lockdep_assert_held(&grant->vault->keep_lock);
-	if (grant->keeps || grant->secret)
-		return;
-	grant->keeps = true;
-	WRITE_ONCE(grant->vault->keepers, grant->vault->keepers + 1);
+	struct secmem_vault *vault = grant->vault;
+
+	spin_lock(&vault->keep_lock);
+	if (from)
+		grant->since = from->since;
+	list_add(&grant->by_vault, from ? &from->by_vault : &vault->keepers);
+	spin_unlock(&vault->keep_lock);
 }
 
-/* It does not any more: with the last one go those that nobody else keeps. */
+/* It does not any more: what nobody else keeps is wiped. */
 static void secmem_grant_unkeep(struct secmem_grant *grant)
 {
 	struct secmem_vault *vault = grant->vault;
-	bool last = false;
+	bool unkept;
 
 	spin_lock(&vault->keep_lock);
-	if (grant->keeps) {
-		grant->keeps = false;
-		WRITE_ONCE(vault->keepers, vault->keepers - 1);
-		last = !vault->keepers;
-	}
+	list_del_init(&grant->by_vault);
+	unkept = secmem_vault_unkept(vault);
 	spin_unlock(&vault->keep_lock);
-	if (last)
+	if (unkept)
 		secmem_vault_judge(vault);
 }
 
-/* The same for the one secret that a grant is of. */
+/*
+ * A grant of all that another mm used before begins anew: it sees and keeps what
+ * is published from now on. It would otherwise give whoever has come by its file
+ * all that a grant of one secret keeps alive.
+ */
+static int secmem_grant_renew(struct secmem_grant *grant)
+{
+	struct secmem_vault *vault = grant->vault;
+
+	lockdep_assert_held(&vault->keep_lock);
+	if (grant->secret || !grant->used)
+		return 0;
+	if (vault->era == SECMEM_ERA_MAX)
+		return -EACCES;
+	/* secmem_secret_publish() reads it without the lock. */
+	WRITE_ONCE(vault->era, vault->era + 1);
+	grant->since = vault->era;
+	list_add_tail(&grant->by_vault, &vault->keepers);
+	return 0;
+}
+
+/* A grant of one secret is gone, or never came to be. */
 static void secmem_grant_unkeep_secret(struct secmem_secret *secret)
 {
 	if (atomic_dec_and_test(&secret->keepers))
@@ -82,6 +106,8 @@ static void secmem_grant_unkeep_secret(struct secmem_secret *secret)
 /**
  * secmem_grant_create - a grant that answers nobody yet
  * @vault: handed over: one reference
+ * @from: what it is exported from, entered by the current mm; NULL: the vault's
+ * first
  * @secret: the one secret it is of, with its keepers counted up; or NULL
  * @handle: of @secret, or 0
  * @rights: SECMEM_RIGHT_*
@@ -90,6 +116,7 @@ static void secmem_grant_unkeep_secret(struct secmem_secret *secret)
  * Return: the grant, or NULL; then nothing was handed over.
  */
 struct secmem_grant *secmem_grant_create(struct secmem_vault *vault,
+					 struct secmem_grant *from,
 					 struct secmem_secret *secret,
 					 u64 handle, u32 rights)
 {
@@ -106,6 +133,7 @@ struct secmem_grant *secmem_grant_create(struct secmem_vault *vault,
 		get_random_bytes(&grant->id, sizeof(grant->id));
 	grant->rights = rights;
 	INIT_LIST_HEAD(&grant->by_mm);
+	INIT_LIST_HEAD(&grant->by_vault);
 	grant->single.grant = grant;
 	grant->single.secret = secret;
 	atomic64_set(&grant->single.holder.word,
@@ -118,9 +146,8 @@ struct secmem_grant *secmem_grant_create(struct secmem_vault *vault,
 	secmem_compat_mapping_init(&grant->mapping);
 	grant->mapping.a_ops = &secmem_grant_aops;
 
-	spin_lock(&vault->keep_lock);
-	secmem_grant_keep(grant);
-	spin_unlock(&vault->keep_lock);
+	if (!secret)
+		secmem_grant_keep(grant, from);
 	secmem_count_add(grants, 1);
 	return grant;
 }
@@ -251,7 +278,8 @@ static void secmem_mm_release(struct mmu_notifier *notifier,
 			return;
 
 		secmem_access_end(grant);
-		secmem_grant_unkeep(grant);
+		if (!grant->secret)
+			secmem_grant_unkeep(grant);
 		/* Last: until then nobody else can bind it. */
 		secmem_grant_untie(grant);
 		secmem_grant_put(grant);
@@ -319,10 +347,11 @@ static int secmem_grant_bind_wait(struct secmem_grant *grant, bool mmap_locked)
 static int secmem_grant_bind(struct secmem_grant *grant, bool mmap_locked)
 {
 	struct mm_struct *mm = current->mm, *answers;
+	struct secmem_vault *vault = grant->vault;
 	struct mmu_notifier *notifier;
 	struct secmem_mm *bound;
-	bool mine = false;
-	int ret = 0;
+	bool mine = false, own;
+	int ret;
 
 	if (!mm)
 		return -EACCES;
@@ -342,28 +371,30 @@ static int secmem_grant_bind(struct secmem_grant *grant, bool mmap_locked)
 		return PTR_ERR(notifier);
 	bound = container_of(notifier, struct secmem_mm, notifier);
 
-	/* Bound and kept in one: no end of the vault comes in between. */
-	spin_lock(&grant->vault->keep_lock);
+	/* Before others of the mm see it bound, it keeps the vault. */
+	spin_lock(&vault->keep_lock);
 	spin_lock(&secmem_bind_lock);
-	if (!grant->mm) {
+	if (grant->mm)
+		ret = grant->mm == mm ? 0 : -EACCES;
+	else
+		ret = secmem_grant_renew(grant);
+	if (!ret && !grant->mm) {
 		mine = true;
 		kref_get(&grant->ref);
 		atomic_set(&grant->ties, 1);
+		grant->used = true;
 		grant->bound = bound;
 		list_add(&grant->by_mm, &bound->grants);
 		/* Pairs with the acquires of those who do not take the lock. */
 		smp_store_release(&grant->mm, mm);
-	} else if (grant->mm != mm) {
-		ret = -EACCES;
 	}
 	spin_unlock(&secmem_bind_lock);
-	if (mine)
-		secmem_grant_keep(grant);
-	spin_unlock(&grant->vault->keep_lock);
-
 	/* Of one secret: only where nobody has the vault any more. */
-	if (mine && (!grant->secret || !READ_ONCE(grant->vault->keepers)))
-		secmem_vault_own(grant->vault);
+	own = mine && (!grant->secret || list_empty(&vault->keepers));
+	spin_unlock(&vault->keep_lock);
+
+	if (own)
+		secmem_vault_own(vault);
 	if (!mine)
 		mmu_notifier_put(notifier);
 	return ret;
@@ -406,21 +437,52 @@ int secmem_grant_enter_locked(struct secmem_grant *grant, u32 rights)
 }
 
 /**
+ * secmem_grant_sees - was a secret published in a grant's time
+ * @grant: entered, or its view is touched
+ * @secret: what a place serves
+ *
+ * Context: The caller holds @secret's lock; without it the answer is of what the
+ * place serves at some moment, and a no for good: its era does not fall.
+ * Return: whether @grant is of it.
+ */
+bool secmem_grant_sees(const struct secmem_grant *grant,
+		       const struct secmem_secret *secret)
+{
+	return READ_ONCE(secret->era) >= grant->since;
+}
+
+/**
  * secmem_grant_find - the place that a handle names through a grant
  * @grant: entered
  * @handle: from the caller
  *
  * Context: Any.
  * Return: the place, good as long as @grant; the generation is yet to be
- * checked. NULL where it was never issued, or not to @grant.
+ * checked. -ENOENT where it was never issued, or not to @grant; -EKEYREVOKED,
+ * what it names is not for @grant any more, and for it as good as closed.
  */
 struct secmem_secret *secmem_grant_find(struct secmem_grant *grant, u64 handle)
 {
 	struct secmem_secret *secret = grant->secret;
+	u32 generation;
 
+	if (secret)
+		return handle == grant->handle ? secret : ERR_PTR(-ENOENT);
+	secret = secmem_vault_find(grant->vault, handle);
 	if (!secret)
-		return secmem_vault_find(grant->vault, handle);
-	return handle == grant->handle ? secret : NULL;
+		return ERR_PTR(-ENOENT);
+	if (likely(!grant->since))
+		return secret;
+	/*
+	 * Pairs with the release in secmem_secret_publish(): the era is that of the
+	 * handle's secret, or of a later one; then its generation is found to be
+	 * over, under the lock.
+	 */
+	generation = smp_load_acquire(&secret->generation);
+	return generation == secmem_handle_generation(handle) &&
+			       !secmem_grant_sees(grant, secret) ?
+		       ERR_PTR(-EKEYREVOKED) :
+		       secret;
 }
 
 /* Count a further grant of one secret, unless it is on its way out. */
@@ -456,7 +518,8 @@ static struct secmem_grant *secmem_grant_derive(struct secmem_grant *grant,
 			return ERR_PTR(ret);
 	}
 	kref_get(&grant->vault->ref);
-	derived = secmem_grant_create(grant->vault, secret, handle, rights);
+	derived = secmem_grant_create(grant->vault, grant, secret, handle,
+				      rights);
 	if (derived)
 		return derived;
 	if (secret)
@@ -484,8 +547,8 @@ int secmem_grant_export(struct secmem_grant *grant, struct secmem_call *call)
 		return -EACCES;
 	if (handle) {
 		secret = secmem_grant_find(grant, handle);
-		if (!secret)
-			return -ENOENT;
+		if (IS_ERR(secret))
+			return PTR_ERR(secret);
 	} else if (grant->secret) {
 		return -EACCES;
 	}

@@ -208,7 +208,10 @@ struct secmem_secret {
 	struct secmem_lock lock;
 	struct secmem_bytes bytes;
 	u32 pgoff;			/* constant; in the vault's page space */
-	u32 generation;			/* written under lock and seq */
+	u32 generation;			/* written under lock and seq, released */
+	u32 era;			/* of the vault, when it was published:
+					 * written under lock, before generation
+					 */
 	struct secmem_vault *vault;	/* constant after create */
 	u32 slot;			/* constant after create */
 	atomic_t keepers;		/* grants of it alone; counted up under lock */
@@ -252,6 +255,9 @@ static inline void secmem_secret_set(struct secmem_secret *secret, u8 what,
 	WRITE_ONCE(secret->is, on ? secret->is | what : secret->is & ~what);
 }
 
+/* Of a vault, at most: then its files of all answer no further mm. */
+#define SECMEM_ERA_MAX		(U32_MAX - 1)
+
 /* Slots lie in chunks, each twice as large as the one before. */
 #define SECMEM_CHUNK_SLOTS	64
 #define SECMEM_CHUNKS		19	/* for SECMEM_SLOTS_MAX slots */
@@ -286,7 +292,13 @@ struct secmem_vault {
 	u32 view_pages;			/* of the largest view of it all; racy hint */
 	spinlock_t calls_lock;		/* what calls have on secrets' lists */
 	spinlock_t keep_lock;		/* who keeps it */
-	u32 keepers;			/* grants of it all; written under keep_lock */
+	struct list_head keepers;	/* grants of it all that keep it, by
+					 * ->since: keep_lock
+					 */
+	u32 kept_since;			/* only grows; written under keep_lock */
+	u32 era;			/* how often such a grant was bound anew;
+					 * written under keep_lock
+					 */
 	struct secmem_grant *first;	/* constant while it lives */
 	siphash_key_t canary_key;	/* constant after create */
 };
@@ -315,7 +327,12 @@ struct secmem_grant {
 					 * view, holders that stand
 					 */
 	bool leaving;			/* mm has ended; set under bind_lock */
-	bool keeps;			/* counts in vault->keepers; keep_lock */
+	struct list_head by_vault;	/* on vault->keepers; keep_lock */
+	u32 since;			/* the first era that it sees and keeps, of
+					 * a grant of all; written under keep_lock
+					 * before mm is set
+					 */
+	bool used;			/* it was bound once; keep_lock */
 	bool first;			/* of its vault; constant */
 	struct secmem_record single;	/* of secret, if that is set */
 	struct xarray records;		/* slot -> record, of a further grant
@@ -430,6 +447,7 @@ void secmem_vault_unreserve(struct secmem_secret *secret);
 void secmem_vault_retire(struct secmem_secret *secret);
 void secmem_vault_wiped(struct secmem_vault *vault);
 void secmem_vault_judge(struct secmem_vault *vault);
+bool secmem_vault_unkept(struct secmem_vault *vault);
 struct secmem_vault *secmem_vault_next(unsigned long *number);
 int secmem_vault_revoke_number(unsigned long number);
 void secmem_vault_own(struct secmem_vault *vault);
@@ -492,6 +510,7 @@ static inline u32 secmem_handle_generation(u64 handle)
 
 /* grant.c */
 struct secmem_grant *secmem_grant_create(struct secmem_vault *vault,
+					 struct secmem_grant *from,
 					 struct secmem_secret *secret,
 					 u64 handle, u32 rights);
 void secmem_grant_attach(struct secmem_grant *grant, struct file *file);
@@ -502,6 +521,8 @@ void secmem_grant_release(struct secmem_grant *grant);
 int secmem_grant_enter_slow(struct secmem_grant *grant, u32 rights);
 int secmem_grant_enter_locked(struct secmem_grant *grant, u32 rights);
 void secmem_grant_teardown(void);
+bool secmem_grant_sees(const struct secmem_grant *grant,
+		       const struct secmem_secret *secret);
 struct secmem_secret *secmem_grant_find(struct secmem_grant *grant, u64 handle);
 int secmem_grant_export(struct secmem_grant *grant, struct secmem_call *call);
 void secmem_grant_export_end(struct secmem_call *call, bool ok);

@@ -169,8 +169,8 @@ static int secmem_ioctl_acquire(struct secmem_grant *grant,
 	if (ret)
 		return ret;
 	secret = secmem_grant_find(grant, args->handle);
-	if (!secret)
-		return -ENOENT;
+	if (IS_ERR(secret))
+		return PTR_ERR(secret);
 	ret = secmem_access_acquire(grant, secret,
 				    secmem_handle_generation(args->handle),
 				    args->flags, args->deadline);
@@ -198,7 +198,6 @@ static struct secmem_secret *secmem_ioctl_op(struct secmem_grant *grant,
 					     u32 right)
 {
 	bool waits = right == SECMEM_RIGHT_CLOSE;
-	struct secmem_secret *secret;
 	int ret;
 
 	if ((args->flags & ~(waits ? SECMEM_NOWAIT : 0)) ||
@@ -207,8 +206,15 @@ static struct secmem_secret *secmem_ioctl_op(struct secmem_grant *grant,
 	ret = secmem_grant_enter(grant, right);
 	if (ret)
 		return ERR_PTR(ret);
-	secret = secmem_grant_find(grant, args->handle);
-	return secret ?: ERR_PTR(-ENOENT);
+	return secmem_grant_find(grant, args->handle);
+}
+
+/* CLOSE and REVOKE of what has ended are done, also where it has for one grant. */
+static int secmem_ioctl_op_error(const struct secmem_secret *secret)
+{
+	int ret = PTR_ERR(secret);
+
+	return ret == -EKEYREVOKED ? 0 : ret;
 }
 
 static int secmem_ioctl_release(struct secmem_grant *grant,
@@ -242,7 +248,7 @@ static int secmem_ioctl_close(struct secmem_grant *grant,
 						       SECMEM_RIGHT_CLOSE);
 
 	if (IS_ERR(secret))
-		return PTR_ERR(secret);
+		return secmem_ioctl_op_error(secret);
 	return secmem_secret_close(grant, secret,
 				   secmem_handle_generation(call->op.handle),
 				   call->op.flags, call->op.deadline);
@@ -255,7 +261,7 @@ static int secmem_ioctl_revoke(struct secmem_grant *grant,
 						       SECMEM_RIGHT_REVOKE);
 
 	if (IS_ERR(secret))
-		return PTR_ERR(secret);
+		return secmem_ioctl_op_error(secret);
 	return secmem_secret_revoke(grant, secret,
 				    secmem_handle_generation(call->op.handle));
 }
@@ -310,7 +316,14 @@ static int secmem_ioctl_stat(struct secmem_grant *grant,
 	if (ret)
 		return ret;
 	secret = secmem_grant_find(grant, call->stat.handle);
-	return secret ? secmem_secret_stat(secret, &call->stat) : -ENOENT;
+	if (!IS_ERR(secret))
+		return secmem_secret_stat(secret, &call->stat);
+	if (PTR_ERR(secret) != -EKEYREVOKED)
+		return PTR_ERR(secret);
+	call->stat = (struct secmem_status){ .size = call->stat.size,
+					   .handle = call->stat.handle,
+					   .state = SECMEM_STATE_CLOSED };
+	return 0;
 }
 
 static int secmem_ioctl_export(struct secmem_grant *grant,
@@ -476,8 +489,8 @@ static loff_t secmem_file_llseek(struct file *file, loff_t offset, int whence)
 	if (ret)
 		return ret;
 	secret = secmem_grant_find(grant, offset);
-	if (!secret)
-		return -ENOENT;
+	if (IS_ERR(secret))
+		return PTR_ERR(secret);
 	if (whence == SEEK_HOLE)
 		return secmem_access_release(grant, secret, generation, true);
 	ret = secmem_access_acquire(grant, secret, generation,
@@ -500,7 +513,7 @@ static int secmem_file_open(struct inode *inode, struct file *file)
 	vault = secmem_vault_create();
 	if (!vault)
 		return -ENOMEM;
-	grant = secmem_grant_create(vault, NULL, 0, rights);
+	grant = secmem_grant_create(vault, NULL, NULL, 0, rights);
 	if (!grant) {
 		secmem_vault_put(vault);
 		return -ENOMEM;

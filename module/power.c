@@ -93,11 +93,11 @@ void secmem_power_leave(void)
 }
 
 /**
- * secmem_power_keeps - may a secret that is published now live on
+ * secmem_power_keeps - do the gates let a secret live on
  * @suspend_wipe: it does not outlive a suspend
  *
- * Context: The caller holds the secret's lock and has published it, so that
- * who shuts a gate finds it, or is seen here.
+ * Context: The caller holds the secret's lock. Who publishes it has done so, so
+ * that who shuts a gate finds it, or is seen here.
  * Return: false where it must be revoked at once.
  */
 bool secmem_power_keeps(bool suspend_wipe)

@@ -200,8 +200,7 @@ void secmem_secret_tear(struct secmem_secret *secret)
  * @label: SECMEM_LABEL_SIZE bytes
  * @flags: SECMEM_CREATE_*
  *
- * Where the machine goes down by now, or the vault was ended, it is revoked at
- * once.
+ * Where it is doomed by now, it is revoked at once.
  *
  * Context: Process context, may sleep.
  * Return: 0; -EINTR (the caller is being killed), and nothing was handed over.
@@ -221,7 +220,10 @@ int secmem_secret_publish(struct secmem_secret *secret,
 	/* Short, and not to be preempted, as STAT tries again meanwhile. */
 	preempt_disable();
 	write_seqcount_begin(&secret->seq);
-	WRITE_ONCE(secret->generation, secret->generation + 1);
+	/* The caller's grant keeps the vault from that era on, or an older one. */
+	WRITE_ONCE(secret->era, READ_ONCE(secret->vault->era));
+	/* Pairs with the acquire in secmem_grant_find(). */
+	smp_store_release(&secret->generation, secret->generation + 1);
 	secret->bytes = *bytes;
 	WRITE_ONCE(secret->is, (flags & SECMEM_CREATE_SUSPEND_WIPE ?
 					SECMEM_IS_SUSPEND_WIPE : 0) |
@@ -380,11 +382,14 @@ void secmem_secret_revoke_locked(struct secmem_secret *secret)
  * secmem_secret_doomed - must a secret end, by how things stand
  * @secret: it has not ended
  *
- * It is a matter of state alone, so anybody who holds the lock may ask, at any
- * time after what changed it, on behalf of whoever changed it.
+ * Because its vault was ended, or the machine goes a way that it does not go, or
+ * nobody keeps it: neither a grant of it alone nor one of its whole vault that
+ * sees it. That is a matter of state alone, and once true stays so: so anybody who
+ * holds the lock may ask, at any time after what changed it, on behalf of whoever
+ * changed it. Who publishes a secret asks after that.
  *
  * Context: The caller holds @secret's lock.
- * Return: whether the machine goes down, the vault was ended, or nobody keeps it.
+ * Return: whether it must.
  */
 bool secmem_secret_doomed(struct secmem_secret *secret)
 {
@@ -394,7 +399,8 @@ bool secmem_secret_doomed(struct secmem_secret *secret)
 	return !secmem_power_keeps(secmem_secret_is(secret,
 						    SECMEM_IS_SUSPEND_WIPE)) ||
 	       READ_ONCE(vault->ended) ||
-	       (!atomic_read(&secret->keepers) && !READ_ONCE(vault->keepers));
+	       (!atomic_read(&secret->keepers) &&
+		secret->era < READ_ONCE(vault->kept_since));
 }
 
 /**

@@ -77,6 +77,7 @@ struct secmem_vault *secmem_vault_create(void)
 	kref_init(&vault->ref);
 	mutex_init(&vault->grow_lock);
 	spin_lock_init(&vault->keep_lock);
+	INIT_LIST_HEAD(&vault->keepers);
 	spin_lock_init(&vault->calls_lock);
 	spin_lock_init(&vault->slots_lock);
 	for (i = 0; i < SECMEM_ORDERS; i++)
@@ -433,10 +434,38 @@ void secmem_vault_judge(struct secmem_vault *vault)
 	for (slot = 0; slot < count; slot++) {
 		secret = secmem_vault_slot(vault, slot);
 		if (!secmem_errand_send(secret, SECMEM_ERRAND_JUDGE) &&
-		    !READ_ONCE(vault->keepers) && !atomic_read(&secret->keepers))
+		    READ_ONCE(secret->era) < READ_ONCE(vault->kept_since) &&
+		    !atomic_read(&secret->keepers))
 			secmem_errand_flush(secret);
 		cond_resched();
 	}
+}
+
+/**
+ * secmem_vault_unkept - what does no grant of all of a vault keep any more
+ * @vault: such a grant has left its keepers
+ *
+ * What is left is kept from the least era of its keepers on. That never falls,
+ * since whoever keeps the vault anew keeps what is published from then on: so
+ * what was not kept once never is again, whoever looks at it, and when.
+ *
+ * Context: The caller holds the vault's keep_lock.
+ * Return: whether there may be more of it than before, for secmem_vault_judge().
+ */
+bool secmem_vault_unkept(struct secmem_vault *vault)
+{
+	struct secmem_grant *least;
+	u32 since;
+
+	lockdep_assert_held(&vault->keep_lock);
+	least = list_first_entry_or_null(&vault->keepers, struct secmem_grant,
+					 by_vault);
+	since = least ? least->since : vault->era + 1;
+	if (since <= vault->kept_since)
+		return false;
+	/* secmem_secret_doomed() reads it without the lock. */
+	WRITE_ONCE(vault->kept_since, since);
+	return true;
 }
 
 /**

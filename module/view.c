@@ -231,8 +231,9 @@ static vm_fault_t secmem_view_repair(const struct vm_fault *vmf,
 		     (atomic64_read(&holder->word) & SECMEM_WORD_WRITE);
 
 	lockdep_assert_held(&secret->lock);
-	*closed = index < secret->bytes.count &&
-		  secret->state == SECMEM_CLOSED;
+	*closed = !secmem_grant_sees(grant, secret) ||
+		  (index < secret->bytes.count &&
+		   secret->state == SECMEM_CLOSED);
 	if (index >= secret->bytes.count || *closed || !holder ||
 	    ((vmf->flags & FAULT_FLAG_WRITE) && !write))
 		return VM_FAULT_SIGSEGV;

@@ -22,7 +22,9 @@ enum peer_what {
 	PEER_POKE,
 	PEER_DROP, /* close the grant */
 	PEER_EXEC, /* itself again; keeps the grant where flags is set */
-	PEER_FORK, /* go on in a child, and exit once asked for more */
+	PEER_FORK, /* go on in a child, and exit; where flags is set exec a
+		    * program that keeps nothing, and stop there
+		    */
 	PEER_FAULTS, /* length: faults so far */
 	PEER_BECOME_USER, /* handle: uid */
 };
@@ -242,8 +244,10 @@ static inline void peer_do(struct peer_self *self, const struct peer_ask *ask,
 		break;
 	case PEER_FORK:
 		pid = fork();
+		if (pid > 0 && ask->flags)
+			execl("/proc/self/exe", "peer", "--stop", NULL);
 		if (pid > 0)
-			_exit(0);
+			_exit(ask->flags);
 		tell->result = pid;
 		break;
 	case PEER_FAULTS:
@@ -289,6 +293,8 @@ static inline int peer_main(int argc, char **argv)
 {
 	struct peer_self self = { 0 };
 
+	if (argc == 2 && !strcmp(argv[1], "--stop"))
+		return raise(SIGSTOP);
 	if (argc != 4 || strcmp(argv[1], "--peer"))
 		return -1;
 	self.socket = atoi(argv[2]);

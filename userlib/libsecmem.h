@@ -305,7 +305,9 @@ int secmem_grant_info(secmem_grant_t grant, struct secmem_info *info,
  * A new file descriptor, close-on-exec, the caller's: a grant of the secret,
  * or of all of the vault, with rights (SECMEM_RIGHT_*) that are a subset of
  * this grant's; CREATE goes with a whole vault only. It answers the first
- * process that uses it, and keeps its secret alive. Needs EXPORT.
+ * process that uses it, and keeps its secret alive. When that one is gone, the
+ * next one has the same secret; but of a vault it has nothing that was made
+ * before (-EKEYREVOKED). Needs EXPORT.
  */
 int secmem_export(secmem_secret_t secret, uint32_t rights) SECMEM_MUST_CHECK;
 int secmem_grant_export(secmem_grant_t grant,

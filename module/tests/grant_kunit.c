@@ -35,7 +35,7 @@ static int secmem_grant_test_init(struct kunit *test)
 	struct secmem_vault *vault = secmem_kunit_vault(test);
 	struct secmem_grant *grant;
 
-	grant = secmem_grant_create(vault, NULL, 0, SECMEM_RIGHT_ALL);
+	grant = secmem_grant_create(vault, NULL, NULL, 0, SECMEM_RIGHT_ALL);
 	if (!grant) {
 		secmem_vault_put(vault);
 		return -ENOMEM;
@@ -155,14 +155,17 @@ static void secmem_grant_single(struct kunit *test)
 
 	atomic_set(&secret->keepers, 1);
 	kref_get(&grant->vault->ref);
-	single = secmem_grant_create(grant->vault, secret, handle,
+	single = secmem_grant_create(grant->vault, grant, secret, handle,
 				     SECMEM_RIGHT_ALL);
 	KUNIT_ASSERT_NOT_NULL(test, single);
 	KUNIT_EXPECT_PTR_EQ(test, secmem_grant_find(single, handle), secret);
-	KUNIT_EXPECT_NULL(test, secmem_grant_find(single, second));
-	KUNIT_EXPECT_NULL(test, secmem_grant_find(single, 0));
-	KUNIT_EXPECT_NULL(test, secmem_grant_find(single,
-						  handle + SECMEM_SLOTS_MAX));
+	KUNIT_EXPECT_EQ(test, PTR_ERR(secmem_grant_find(single, second)),
+			(long)-ENOENT);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(secmem_grant_find(single, 0)),
+			(long)-ENOENT);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(secmem_grant_find(single, handle +
+						       SECMEM_SLOTS_MAX)),
+			(long)-ENOENT);
 	KUNIT_EXPECT_NE(test, single->id, 0ULL);
 	KUNIT_EXPECT_NE(test, single->id, grant->id);
 	/* It is no way to the vault. */
@@ -175,6 +178,44 @@ static void secmem_grant_single(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (int)other->state, (int)SECMEM_CLOSED);
 	KUNIT_EXPECT_EQ(test, (int)secret->state, (int)SECMEM_OPEN);
 	secmem_grant_release(single);
+}
+
+/* Who would be bound anew after the last era is not. */
+static void secmem_grant_last_era(struct kunit *test)
+{
+	struct secmem_grant *grant = test->priv, *other;
+	struct secmem_vault *vault = grant->vault;
+	struct secmem_secret *before, *after;
+	u64 old, new;
+
+	kref_get(&vault->ref);
+	other = secmem_grant_create(vault, grant, NULL, 0, SECMEM_RIGHT_ALL);
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	/* As if each had been used, and its mm had ended. */
+	vault->era = SECMEM_ERA_MAX - 1;
+	before = secmem_kunit_secret(test, vault, 1, &old);
+	list_del_init(&grant->by_vault);
+	list_del_init(&other->by_vault);
+	grant->used = true;
+	other->used = true;
+
+	kthread_use_mm(secmem_test_mm);
+	KUNIT_EXPECT_EQ(test, secmem_grant_enter(grant, 0), 0);
+	KUNIT_EXPECT_EQ(test, secmem_grant_enter(other, 0), -EACCES);
+	KUNIT_EXPECT_NULL(test, other->mm);
+	kthread_unuse_mm(secmem_test_mm);
+	after = secmem_kunit_secret(test, vault, 1, &new);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(secmem_grant_find(grant, old)),
+			(long)-EKEYREVOKED);
+	KUNIT_EXPECT_PTR_EQ(test, secmem_grant_find(grant, new), after);
+	secmem_grant_release(other);
+	KUNIT_EXPECT_EQ(test, (int)before->state, (int)SECMEM_CLOSED);
+	KUNIT_EXPECT_EQ(test, (int)after->state, (int)SECMEM_OPEN);
+	kref_get(&vault->ref);
+	secmem_grant_release(grant);
+	test->priv = NULL;
+	KUNIT_EXPECT_EQ(test, (int)after->state, (int)SECMEM_CLOSED);
+	secmem_vault_put(vault);
 }
 
 /* Release gives everything back, bound or not. */
@@ -203,6 +244,7 @@ static struct kunit_case secmem_grant_cases[] = {
 	KUNIT_CASE(secmem_grant_answers_its_mm),
 	KUNIT_CASE(secmem_grant_export_rights),
 	KUNIT_CASE(secmem_grant_single),
+	KUNIT_CASE(secmem_grant_last_era),
 	KUNIT_CASE(secmem_grant_counts),
 	{}
 };

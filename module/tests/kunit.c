@@ -40,15 +40,13 @@ struct secmem_vault *secmem_kunit_vault(struct kunit *test)
 	struct secmem_vault *vault = secmem_vault_create();
 
 	KUNIT_ASSERT_NOT_NULL(test, vault);
-	/* As a grant of it would. */
-	vault->keepers = 1;
 	return vault;
 }
 
 /* Nobody keeps it any more: as the last grant's end would. */
 void secmem_kunit_vault_end(struct secmem_vault *vault)
 {
-	vault->keepers = 0;
+	vault->kept_since = U32_MAX;
 	secmem_vault_judge(vault);
 	secmem_vault_put(vault);
 }

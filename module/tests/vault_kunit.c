@@ -213,7 +213,7 @@ static void secmem_vault_kept(struct kunit *test)
 	kept = secmem_kunit_secret(test, vault, 1, NULL);
 	other = secmem_kunit_secret(test, vault, 1, NULL);
 	atomic_set(&kept->keepers, 1);
-	vault->keepers = 0;
+	vault->kept_since = U32_MAX;
 	secmem_vault_judge(vault);
 	KUNIT_EXPECT_EQ(test, (int)kept->state, (int)SECMEM_OPEN);
 	KUNIT_EXPECT_EQ(test, (int)other->state, (int)SECMEM_CLOSED);

@@ -15,6 +15,8 @@
  *	5	two processes like that, both killed, with and without their views
  *	6	three threads of one process, a secret that lingers, and the tick
  *	7	one of them, and two with an exported grant of the whole vault, so
+ *	8	two files of the whole vault, each used by one process after the
+ *		other, and a process with an exported grant of the secret
  *
  * Each -DMUTANT_... takes one guard away; spin must then find a way to break
  * a promise.
@@ -25,13 +27,17 @@
 #define WORLD 1
 #endif
 #define SINGLE (WORLD == 3)		/* grant 1 is of one secret */
-#define LINGERS (WORLD >= 6)
+#define LINGERS (WORLD == 6 || WORLD == 7)
 #if WORLD < 3 || WORLD == 6
 #define GRANTS 1
 #else
 #define GRANTS 2
 #endif
-#define USERS (WORLD == 5 -> 2 : 3)
+#if WORLD == 8
+#define ENDS 3				/* two files of all, one of the secret */
+#else
+#define ENDS ((WORLD == 5 -> 2 : 3) + 2 * GRANTS)
+#endif
 #if WORLD == 1 || LINGERS
 #define GENERATIONS 1
 #else
@@ -77,11 +83,12 @@ byte state, generation;
 byte holders;				/* who is on the list: 1 << grant */
 byte queue[3];				/* who sleeps: generation << 4 | event */
 byte keepers;				/* grants of it alone */
+byte secret_era;			/* of the vault, when it was published */
 bit place_free;				/* on the vault's free list */
 
 /* struct secmem_vault */
 bit keep_lock;
-byte vault_keepers;
+byte era, kept_since;
 bit first_gone;				/* vault->first is NULL */
 
 /* struct secmem_holder's word */
@@ -101,6 +108,11 @@ byte by_grant;				/* whose record is on that list, as the
 					 * grant sees it without the lock: 1 << grant
 					 */
 byte bound, keeps;			/* 1 << grant */
+#if WORLD == 8
+byte since[GRANTS];
+#else
+#define since(g) 0
+#endif
 byte references[GRANTS];
 byte views[GRANTS];
 
@@ -119,6 +131,10 @@ byte dirty;				/* it is writable: 1 << grant */
 byte held[GRANTS * 3];			/* accesses, by generation */
 byte wiped;				/* 1 << generation */
 byte ended;
+#if WORLD == 8
+#define since(g) since[g]
+byte older[GRANTS];			/* what was published before it was bound */
+#endif
 
 #define BIT(g) (1 << (g))
 /*
@@ -177,10 +193,24 @@ inline retire()
 	fi
 }
 
+/* Who sees it, and keeps it */
+#define seen_by(g) ((keeps & BIT(g)) && secret_era >= since(g))
+#if GRANTS > 1
+#define seen (seen_by(0) || seen_by(1))
+#else
+#define seen seen_by(0)
+#endif
+/* secmem_secret_doomed() */
+#define doomed (!keepers && secret_era < kept_since)
+
 /* secmem_secret_finish() */
 inline finish()
 {
 	assert(!holders);
+#if WORLD == 8
+	/* nobody closes it there */
+	assert(!keepers && !seen);
+#endif
 	assert(pte[0] != generation);
 #if GRANTS > 1
 	assert(pte[1] != generation);
@@ -479,28 +509,54 @@ inline access_end(g)
 	od
 }
 
+/* secmem_vault_end(): the first on the list of keepers, or later than any */
+#if GRANTS > 1
+#define least								\
+	(keeps == 3 -> (since(0) < since(1) -> since(0) : since(1)) :	\
+	 (keeps -> since(keeps - 1) : era + 1))
+#else
+#define least (keeps -> since(0) : era + 1)
+#endif
+
 /* secmem_grant_unkeep() */
 inline unkeep(g)
 {
-	atomic { !keep_lock -> keep_lock = 1 };
+	atomic { !keep_lock -> keep_lock = 1; keeps = keeps & ~BIT(g) };
 	if
-	:: keeps & BIT(g) ->
-		keeps = keeps & ~BIT(g);
-		vault_keepers--;
+	:: least > kept_since ->
+#ifdef MUTANT_KEPT_LATE
+		atomic { !lock -> lock = 1 };
 		if
-		:: !vault_keepers ->
-			/* secmem_vault_end() */
-			atomic { !lock -> lock = 1 };
-			if
-			:: !keepers -> revoke_locked()
-			:: else
-			fi;
-			lock = 0
+		:: !keepers && secret_era < least -> revoke_locked()
 		:: else
-		fi
+		fi;
+		lock = 0;
+		kept_since = least
+#else
+		kept_since = least;
+		/* secmem_vault_revoke() */
+		atomic { !lock -> lock = 1 };
+		if
+		:: doomed -> revoke_locked()
+		:: else
+		fi;
+		lock = 0
+#endif
 	:: else
 	fi;
 	keep_lock = 0
+}
+
+/* secmem_grant_unkeep_secret() */
+inline unkeep_secret()
+{
+	atomic { !lock -> lock = 1; keepers-- };
+	if
+	:: state == CLOSED -> atomic { retire() }
+	:: state != CLOSED && doomed -> revoke_locked()
+	:: else
+	fi;
+	lock = 0
 }
 
 /* What a thread may do. */
@@ -932,16 +988,7 @@ proctype file_end(byte g)
 	access_end(g);
 	if
 	:: SINGLE && g == 1 ->
-		/* secmem_grant_unkeep_secret() */
-		atomic { !keep_lock -> keep_lock = 1 };
-		atomic { !lock -> lock = 1; keepers-- };
-		if
-		:: !keepers && state == CLOSED -> atomic { retire() }
-		:: !keepers && state != CLOSED && !vault_keepers ->
-			revoke_locked()
-		:: else
-		fi;
-		atomic { lock = 0; keep_lock = 0 }
+		unkeep_secret()
 	:: else -> unkeep(g)
 	fi;
 	atomic {
@@ -953,6 +1000,107 @@ proctype file_end(byte g)
 		ended++
 	}
 }
+
+#if WORLD == 8
+/* A file of all: what its first process does with it, and what the second does. */
+proctype taker(byte g)
+{
+	byte r, old, h;
+	byte mine;			/* generation of what it made, 0: none */
+	bit again;
+
+idle:
+	atomic { h = 0; r = 0; old = 0 };
+	if
+	:: h = 1; goto reach
+	:: generation > 1 -> h = 2; goto reach
+	:: place_free && generation < GENERATIONS -> goto create
+	:: goto leave
+	fi;
+
+	/* secmem_grant_find(), without a lock; then under it */
+reach:
+	if
+#ifndef MUTANT_SEES_UNCHECKED
+	:: since(g) && generation == h ->
+		if
+		:: secret_era < since(g) ->
+			assert(h != mine);
+			goto idle
+		:: else
+		fi
+#endif
+	:: else
+	fi;
+	atomic {
+		!lock -> lock = 1;
+		peek(h, EV_COPY_OUT);
+		/* what is older it does not reach, and its own it does */
+		assert(r != OK || h > older[g]);
+		assert(r == OK || h != mine);
+		lock = 0
+	};
+	goto idle;
+
+	/* secmem_vault_reserve(), secmem_secret_publish() */
+create:
+	if
+	:: atomic { place_free -> place_free = 0 }
+	:: else -> goto idle
+	fi;
+	atomic { !lock -> lock = 1; assert(state == CLOSED) };
+	secret_era = era;
+	generation++;
+	atomic {
+		mine = generation;
+		word[0] = EMPTY(generation);
+		step(EV_CREATE);
+		/* so need not be looked at there */
+		assert(!doomed);
+		lock = 0
+	};
+	goto idle;
+
+	/* secmem_mm_release(); secmem_grant_bind() by the next */
+leave:
+	mine = 0;
+	unkeep(g);
+	if
+	:: !again ->
+		atomic {
+			!keep_lock ->
+#ifndef MUTANT_SAME_ERA
+			era++;
+#endif
+			since[g] = era;
+			older[g] = generation;
+			keeps = keeps | BIT(g);
+			again = 1
+		};
+		goto idle
+	:: else
+	fi;
+	atomic { h = 0; r = 0; old = 0; again = 0; ended++ }
+}
+
+/* Whoever has a grant of the first secret, for as long as it likes. */
+proctype single()
+{
+	byte r, old, h;
+
+	do
+	:: atomic {
+		!lock ->
+		peek(1, EV_COPY_OUT);
+		assert(r == OK)
+	   }
+	:: break
+	od;
+	r = 0;
+	unkeep_secret();
+	ended++
+}
+#endif
 
 /*
  * With the lock free: no entry without an access, and a writable one alone; the
@@ -990,6 +1138,7 @@ proctype file_end(byte g)
 /* Never true: names that spin prints. */
 hidden byte entry_needs_access, entry_needs_mapping, accesses_are_counted;
 hidden byte sleeper_waits_for_somebody, state_tells_who_holds;
+hidden byte secret_needs_keeper;
 
 active proctype monitor()
 {
@@ -1014,8 +1163,14 @@ end:	do
 		!lock && !holders != (state == CLOSED || state == OPEN) ->
 		assert(state_tells_who_holds)
 	   }
+#if WORLD == 8
 	:: atomic {
-		ended == USERS + 2 * GRANTS ->
+		!lock && !keep_lock && state != CLOSED && !keepers && !seen ->
+		assert(secret_needs_keeper)
+	   }
+#endif
+	:: atomic {
+		ended == ENDS ->
 		/* all that was ever created was wiped */
 		assert(wiped == (1 << (generation + 1)) - 2);
 		assert(place_free && !references[0]);
@@ -1036,7 +1191,14 @@ init {
 		views[0] = 1;
 		references[0] = 1;
 		keeps = 1;
-		vault_keepers = 1;
+#if WORLD == 8
+		references[0] = 0;
+		keeps = 3;
+		keepers = 1;
+		run taker(0);
+		run taker(1);
+		run single();
+#else
 #if GRANTS == 1
 		threads[0] = 3;
 #if WORLD == 1
@@ -1065,7 +1227,6 @@ init {
 		run user(2, 1, MAY_WRITE | MAY_TOUCH | MAY_REVOKE | MAY_DIE);
 #else
 		keeps = 3;
-		vault_keepers = 2;
 		threads[0] = 1;
 #if WORLD == 5
 		threads[1] = 1;
@@ -1091,5 +1252,6 @@ init {
 #endif
 		run mm_end(0);
 		run file_end(0)
+#endif
 	}
 }

@@ -10,6 +10,16 @@
  * gone; INFO, poll and fdinfo do not count as use. The use that ties it to
  * one may fail with ENOMEM, or with EINTR.
  *
+ * Then the file answers the next one that uses it, whoever came by it and how:
+ * by fork, exec, SCM_RIGHTS or pidfd_getfd(2). Of a whole vault, it begins anew:
+ * what was made before is as good as closed there (EKEYREVOKED; CLOSE and REVOKE
+ * do nothing and return 0; STAT says CLOSED), whoever else keeps it; the file does
+ * not keep it; and what is exported from it is not of it either. A file of a
+ * whole vault that nobody has used yet is of all that its exporter saw, so
+ * whoever uses it first gets that. A file of one secret is of that one, however
+ * often it changes hands. (After 2^32 - 2 new beginnings in a vault, its used files
+ * answer nobody else any more.)
+ *
  * Every call takes a pointer to a struct whose first field is its size in
  * bytes, as the caller's header has it. A struct smaller than the first
  * version is EINVAL. A larger one is E2BIG unless what this kernel does not
@@ -59,8 +69,9 @@
  *                WRITE, COMPARE and ACQUIRE of what lies in it, RELEASE of a
  *                WRITE access (which has happened). The bytes there are lost;
  *                CLOSE is 0, wipes the rest, and nobody gets that memory again
- *   EKEYREVOKED  the secret is closed or closing; CREATE: the vault was ended
- *                by the administrator
+ *   EKEYREVOKED  the secret is closed or closing, or was made before this
+ *                address space took over the vault's file; CREATE: the vault was
+ *                ended by the administrator
  *   EMFILE       no more secrets fit into this vault, files into this
  *                process's limit, or nested accesses into their counter
  *   ENFILE       no more files fit into this system's limit
@@ -359,7 +370,8 @@ struct secmem_status {
  * handle SECMEM_HANDLE_NONE of the whole vault. rights is a non-empty subset
  * of this grant's (EACCES otherwise); CREATE goes with a whole vault only
  * (EINVAL). Needs EXPORT. The new file answers the first address space that
- * uses it. A grant of one secret keeps that secret alive.
+ * uses it. A grant of one secret keeps that secret alive, one of the whole vault
+ * all that this grant sees, now and later, until its first user is gone.
  * Errors: EACCES, EINVAL, EKEYREVOKED, EMFILE, ENFILE, ENOENT, ENOMEM, EFAULT.
  */
 struct secmem_export_args {
