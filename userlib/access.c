@@ -5,201 +5,107 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
-#include <unistd.h>
+#include "annotate.h"
 #include "internal.h"
 
-_Static_assert(sizeof(off_t) == 8, "a handle fits into an offset");
-
-/* What this thread holds by callbacks: one for each frame on its stack. */
-struct hold {
-	struct hold *outer;
-	struct secmem__use use;
-	secmem_secret_t secret;
-	uint32_t flags;
-	int error;
-};
-
-static __thread struct hold *holds;
-
-int secmem__holds(secmem_secret_t secret, int exclusive)
-{
-	struct hold *hold;
-
-	for (hold = holds; hold; hold = hold->outer)
-		if (hold->secret.grant == secret.grant &&
-		    hold->secret.handle == secret.handle &&
-		    (exclusive || (hold->flags & SECMEM_WRITE)))
-			return 1;
-	return 0;
-}
-
-/*
- * Waits are -EDEADLK where they would be for this thread itself. Tried once
- * all the same, so that other errors are told as ever.
- */
-static int self_wait(secmem_secret_t secret, uint32_t flags, int64_t *timeout)
-{
-	if (*timeout == 0 || *timeout < SECMEM_FOREVER ||
-	    !secmem__holds(secret, flags & SECMEM_WRITE))
-		return -EAGAIN;
-	*timeout = 0;
-	return -EDEADLK;
-}
-
-/*
- * lseek acquires for READ and releases by value, and does not tell the length.
- * That never changes, and names of grants and secrets never come again; so each
- * thread remembers the lengths of the last few that it opened.
- */
-static __thread struct length {
-	uint64_t grant;
-	uint64_t handle;
-	size_t length;
-} lengths[16];
-
-/* The module has it: a SEEK_DATA has succeeded. */
-static _Atomic int by_value;
-
-static struct length *length_of(uint64_t handle)
-{
-	return &lengths[handle % (sizeof(lengths) / sizeof(lengths[0]))];
-}
-
-/*
- * A signal handler may come in between, and use the library: it leaves alone
- * what is being looked at.
- */
-static __thread volatile sig_atomic_t lengths_busy;
-
-static void length_remember(const struct secmem__use *use, uint64_t handle,
-			    size_t length)
-{
-	if (lengths_busy)
-		return;
-	lengths_busy = 1;
-	atomic_signal_fence(memory_order_seq_cst);
-	*length_of(handle) = (struct length){ use->id, handle, length };
-	atomic_signal_fence(memory_order_seq_cst);
-	lengths_busy = 0;
-}
-
-/* 0: not known. */
-static size_t length_recall(const struct secmem__use *use, uint64_t handle)
-{
-	struct length known;
-
-	if (lengths_busy)
-		return 0;
-	lengths_busy = 1;
-	atomic_signal_fence(memory_order_seq_cst);
-	known = *length_of(handle);
-	atomic_signal_fence(memory_order_seq_cst);
-	lengths_busy = 0;
-	return known.grant == use->id && known.handle == handle ? known.length :
-								  0;
-}
-
-/* 1 where the ioctl must tell: what it waits for, the length, or all. */
-static int acquire_by_value(const struct secmem__use *use, uint64_t handle,
-			    uint8_t *view, uint8_t **data, size_t *length)
-{
-	size_t had = length_recall(use, handle);
-	off_t at;
-
-	if (!had)
-		return 1;
-	at = lseek(use->grant->fd, handle, SEEK_DATA);
-	if (at <= 0)
-		return at && errno != EAGAIN && errno != ESPIPE ? -errno : 1;
-	if (!atomic_load_explicit(&by_value, memory_order_relaxed))
-		atomic_store(&by_value, 1);
-	*data = view + at;
-	*length = had;
-	return 0;
-}
-
-static int acquire(const struct secmem__use *use, secmem_secret_t secret,
-		   uint32_t flags, int64_t timeout, uint8_t **data,
-		   size_t *length)
-{
-	struct secmem_acquire_args acquire = {
-		.size = sizeof(acquire),
-		.flags = flags,
-		.handle = secret.handle,
-	};
-	int again, error;
-	uint8_t *view;
-
-	error = secmem__grant_view(use->grant, &view);
-	if (!error && flags == SECMEM_READ && timeout >= SECMEM_FOREVER) {
-		error = acquire_by_value(use, secret.handle, view, data,
-					 length);
-		if (error != 1)
-			return error;
-		error = 0;
-	}
-	again = self_wait(secret, flags, &timeout);
-	if (secmem__deadline(timeout, &acquire.flags, &acquire.deadline))
-		return -EINVAL;
-	if (error)
-		return error;
-	error = secmem__ioctl(use->grant->fd, SECMEM_IOC_ACQUIRE, &acquire);
-	if (error)
-		return error == -EAGAIN ? again : error;
-	length_remember(use, secret.handle, acquire.length);
-	*data = view + acquire.offset;
-	*length = acquire.length;
-	return 0;
-}
-
-static int release(const struct secmem__use *use, secmem_secret_t secret)
+static int release(const struct secmem__use *use, secmem_secret_t secret,
+		   uint32_t flags)
 {
 	struct secmem_op op = { .size = sizeof(op), .handle = secret.handle };
 
-	if (atomic_load_explicit(&by_value, memory_order_relaxed))
-		return lseek(use->grant->fd, secret.handle, SEEK_HOLE) ?
-			       -errno :
-			       0;
-	return secmem__ioctl(use->grant->fd, SECMEM_IOC_RELEASE, &op);
+	secmem__order_end(secret, flags);
+	return secmem__call(use, SECMEM_IOC_RELEASE, &op);
+}
+
+/* The kernel writes a length, which is never 0, where it lets somebody in. */
+static void acquire_undo(struct secmem__wait *wait)
+{
+	struct secmem_acquire_args *args = wait->argument;
+	struct secmem_op op = { .size = sizeof(op), .handle = args->handle };
+
+	if (args->length)
+		(void)secmem__ioctl(wait->use->grant->fd, SECMEM_IOC_RELEASE,
+				    &op);
+}
+
+static int acquire(struct secmem__use *use, secmem_secret_t secret,
+		   uint32_t flags, int64_t timeout, int callback,
+		   struct secmem_access *access)
+{
+	struct secmem_acquire_args args = {
+		.size = sizeof(args),
+		.flags = flags,
+		.handle = secret.handle,
+	};
+	struct secmem__wait wait = {
+		.use = use,
+		.request = SECMEM_IOC_ACQUIRE,
+		.argument = &args,
+		.flags = &args.flags,
+		.deadline = &args.deadline,
+		.timeout = timeout,
+		.secret = secret,
+		.exclusive = !!(flags & SECMEM_WRITE),
+		.undo = acquire_undo,
+	};
+	uint8_t *view;
+	int error;
+
+	error = secmem__timeout_check(timeout);
+	if (!error)
+		error = secmem__grant_view(use, &view);
+	if (!error)
+		error = secmem__wait(&wait);
+	if (error)
+		return error;
+	secmem__order_begin(secret, flags);
+	error = secmem__held_add(secret, flags, callback, &access->serial);
+	if (error) {
+		(void)release(use, secret, flags);
+		return error;
+	}
+	access->data = view + args.offset;
+	access->length = args.length;
+	access->secret = secret;
+	access->flags = flags;
+	secmem__defined(access->data, access->length);
+	return 0;
 }
 
 int secmem_acquire(secmem_secret_t secret, uint32_t flags, int64_t timeout,
 		   struct secmem_access *access)
 {
 	struct secmem__use use;
-	uint8_t *data = NULL;
 	int error;
 
 	memset(access, 0, sizeof(*access));
+	secmem__defined(access, sizeof(*access));
 	if (flags & SECMEM_NOWAIT)
 		timeout = 0;
 	error = secmem__grant_get(secret.grant, &use);
 	if (error)
 		return error;
-	error = acquire(&use, secret, flags, timeout, &data, &access->length);
-	if (!error) {
-		access->data = data;
-		access->secret = secret;
-	}
+	error = acquire(&use, secret, flags & ~SECMEM_NOWAIT, timeout, 0,
+			access);
 	secmem__grant_put(&use);
 	return error;
 }
 
 int secmem_release(struct secmem_access *access)
 {
-	secmem_secret_t secret = access->secret;
+	struct secmem_access ended = *access;
 	struct secmem__use use;
-	int error;
+	int error, held;
 
 	if (!access->data)
 		return 0;
 	memset(access, 0, sizeof(*access));
-	error = secmem__grant_get(secret.grant, &use);
+	error = secmem__grant_get(ended.secret.grant, &use);
+	held = secmem__held_remove(ended.secret, ended.serial);
 	if (error)
 		return error;
-	error = release(&use, secret);
+	error = held ? release(&use, ended.secret, ended.flags) : -EINVAL;
 	secmem__grant_put(&use);
 	return error;
 }
@@ -212,49 +118,98 @@ void secmem_access_cleanup(struct secmem_access *access)
 	errno = saved;
 }
 
+/* What a callback holds. */
+struct hold {
+	struct secmem__use use;
+	struct secmem_access access;
+	int error;
+#ifndef __GLIBC__
+	struct __ptcb cancelled; /* libc's record of hold_end */
+#endif
+};
+
 static void hold_end(void *pointer)
 {
 	struct hold *hold = pointer;
+	struct secmem_access *access = &hold->access;
 
-	holds = hold->outer;
 	/* A callback that forked returns in the child, too, which holds none. */
 	if (secmem__use_is_stale(&hold->use)) {
 		hold->error = -EKEYREVOKED;
 		return;
 	}
-	hold->error = release(&hold->use, hold->secret);
+	secmem__held_remove(access->secret, access->serial);
+	hold->error = release(&hold->use, access->secret, access->flags);
 	secmem__grant_put(&hold->use);
 }
+
+#ifndef __GLIBC__
+static void hold_leave(struct hold **hold)
+{
+	_pthread_cleanup_pop(&(*hold)->cancelled, 1);
+}
+#endif
 
 typedef int (*reader)(const void *data, size_t length, void *argument);
 typedef int (*writer)(void *data, size_t length, void *argument);
 
-static int with_bytes(struct hold *hold, int64_t timeout, reader read,
-		      writer write, void *argument, int *result)
+static int hold_call(const struct hold *hold, reader read, writer write,
+		     void *argument)
 {
-	uint8_t *data = NULL;
-	size_t length = 0;
+	void *data = hold->access.data;
+	size_t length = hold->access.length;
+
+	secmem__defined_arguments();
+	return read ? read(data, length, argument) :
+		      write(data, length, argument);
+}
+
+/*
+ * Ends the access however the callback is left. With glibc one means serves
+ * all, as this is built with -fexceptions. Elsewhere cancellation and
+ * pthread_exit run libc's list and nothing else, and an exception leaves that
+ * list alone: so both, where hold_leave takes the entry off the list.
+ */
+static int hold_run(struct hold *hold, reader read, writer write,
+		    void *argument)
+{
+	int value;
+
+#ifdef __GLIBC__
+	pthread_cleanup_push(hold_end, hold);
+	value = hold_call(hold, read, write, argument);
+	pthread_cleanup_pop(1);
+#else
+	__attribute__((__cleanup__(hold_leave))) struct hold *left = hold;
+
+	_pthread_cleanup_push(&hold->cancelled, hold_end, hold);
+	value = hold_call(hold, read, write, argument);
+#endif
+	return value;
+}
+
+static int with_bytes(secmem_secret_t secret, uint32_t flags, int64_t timeout,
+		      reader read, writer write, void *argument, int *result)
+{
+	struct hold hold = { .error = 0 };
 	int error, value;
 
-	error = secmem__grant_get(hold->secret.grant, &hold->use);
+	if (result) {
+		*result = 0;
+		secmem__defined(result, sizeof(*result));
+	}
+	error = secmem__grant_get(secret.grant, &hold.use);
 	if (error)
 		return error;
-	error = acquire(&hold->use, hold->secret, hold->flags, timeout, &data,
-			&length);
+	error = acquire(&hold.use, secret, flags, timeout, 1, &hold.access);
 	if (error) {
-		secmem__grant_put(&hold->use);
+		secmem__grant_put(&hold.use);
 		return error;
 	}
-	hold->outer = holds;
-	holds = hold;
-	/* Built with -fexceptions, this is for C++ exceptions as well. */
-	pthread_cleanup_push(hold_end, hold);
-	value = read ? read(data, length, argument) :
-		       write(data, length, argument);
-	pthread_cleanup_pop(1);
+	value = hold_run(&hold, read, write, argument);
 	if (result)
 		*result = value;
-	return hold->error;
+	return hold.error;
 }
 
 int secmem_with_bytes(secmem_secret_t secret, int64_t timeout,
@@ -262,9 +217,8 @@ int secmem_with_bytes(secmem_secret_t secret, int64_t timeout,
 				      void *argument),
 		      void *argument, int *result)
 {
-	struct hold hold = { .secret = secret, .flags = SECMEM_READ };
-
-	return with_bytes(&hold, timeout, function, NULL, argument, result);
+	return with_bytes(secret, SECMEM_READ, timeout, function, NULL,
+			  argument, result);
 }
 
 int secmem_with_bytes_mut(secmem_secret_t secret, int64_t timeout,
@@ -272,29 +226,39 @@ int secmem_with_bytes_mut(secmem_secret_t secret, int64_t timeout,
 					  void *argument),
 			  void *argument, int *result)
 {
-	struct hold hold = { .secret = secret, .flags = SECMEM_WRITE };
-
-	return with_bytes(&hold, timeout, NULL, function, argument, result);
+	return with_bytes(secret, SECMEM_WRITE, timeout, NULL, function,
+			  argument, result);
 }
 
 static int copy(unsigned long request, uint32_t mode, secmem_secret_t secret,
 		int64_t timeout, struct secmem_copy *copy)
 {
 	struct secmem__use use;
-	int again, error;
+	struct secmem__wait wait = {
+		.use = &use,
+		.request = request,
+		.argument = copy,
+		.flags = &copy->flags,
+		.deadline = &copy->deadline,
+		.timeout = timeout,
+		.secret = secret,
+		.exclusive = !!(mode & SECMEM_WRITE),
+	};
+	int error;
 
 	copy->size = sizeof(*copy);
 	copy->handle = secret.handle;
-	again = self_wait(secret, mode, &timeout);
-	error = secmem__deadline(timeout, &copy->flags, &copy->deadline);
+	error = secmem__timeout_check(timeout);
+	if (!error)
+		error = secmem__grant_get(secret.grant, &use);
 	if (error)
 		return error;
-	error = secmem__grant_get(secret.grant, &use);
-	if (error)
-		return error;
-	error = secmem__ioctl(use.grant->fd, request, copy);
+	secmem__order_end(secret, mode);
+	error = secmem__wait(&wait);
+	if (!error)
+		secmem__order_begin(secret, mode);
 	secmem__grant_put(&use);
-	return error == -EAGAIN ? again : error;
+	return error;
 }
 
 int secmem_read(secmem_secret_t secret, void *buffer, size_t length,
@@ -305,8 +269,12 @@ int secmem_read(secmem_secret_t secret, void *buffer, size_t length,
 		.offset = offset,
 		.length = length,
 	};
+	int error;
 
-	return copy(SECMEM_IOC_READ, SECMEM_READ, secret, timeout, &read);
+	error = copy(SECMEM_IOC_READ, SECMEM_READ, secret, timeout, &read);
+	if (!error)
+		secmem__defined(buffer, length);
+	return error;
 }
 
 int secmem_write(secmem_secret_t secret, const void *buffer, size_t length,
@@ -331,6 +299,7 @@ int secmem_compare(secmem_secret_t secret, const void *buffer, size_t length,
 	int error;
 
 	*equal = 0;
+	secmem__defined(equal, sizeof(*equal));
 	error = copy(SECMEM_IOC_COMPARE, SECMEM_READ, secret, timeout,
 		     &compare);
 	if (!error)

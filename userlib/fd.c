@@ -27,14 +27,21 @@ static int number_of(const char *text, int *number)
 	return 0;
 }
 
+/* A number may be stale, or be that of standard output. */
 static int fd_claim(int fd)
 {
+	struct secmem_info info;
+	int error;
+
+	error = secmem__fd_info(fd, &info);
+	if (error)
+		return error == -EBADF ? error : -ENOTTY;
 	return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : fd;
 }
 
 int secmem_fd_from_env(const char *name)
 {
-	const char *text = getenv(name ? name : "SECMEM_FD");
+	const char *text = secure_getenv(name ? name : "SECMEM_FD");
 	int error, fd = -1;
 
 	if (!text)
@@ -45,9 +52,9 @@ int secmem_fd_from_env(const char *name)
 
 int secmem_fd_from_listen(const char *name)
 {
-	const char *names = getenv("LISTEN_FDNAMES");
-	const char *count = getenv("LISTEN_FDS");
-	const char *pid = getenv("LISTEN_PID");
+	const char *names = secure_getenv("LISTEN_FDNAMES");
+	const char *count = secure_getenv("LISTEN_FDS");
+	const char *pid = secure_getenv("LISTEN_PID");
 	int error, fds = 0, i, own = 0;
 	size_t length;
 
@@ -79,6 +86,19 @@ union control {
 	char space[CMSG_SPACE(sizeof(int))];
 };
 
+/*
+ * What comes may have more in it, which stands before the descriptor: the
+ * sender's credentials and label, where the receiver's socket asks for them.
+ */
+union received {
+	struct cmsghdr header;
+	char space[1024];
+};
+
+#ifndef SCM_PIDFD
+#define SCM_PIDFD 4
+#endif
+
 int secmem_fd_send(int socket, int fd)
 {
 	char byte = 0;
@@ -96,13 +116,15 @@ int secmem_fd_send(int socket, int fd)
 	header->cmsg_type = SCM_RIGHTS;
 	header->cmsg_len = CMSG_LEN(sizeof(fd));
 	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-	return sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	while (sendmsg(socket, &message, MSG_NOSIGNAL) < 0)
+		if (errno != EINTR || secmem__interrupted(-EINTR))
+			return -errno;
+	return 0;
 }
 
 /*
- * The one descriptor that came along, or -ENOMSG. A control buffer for one has
- * room for a second, and the kernel installs what fits: of others none stays
- * behind.
+ * The one descriptor that came along, or -ENOMSG. The buffer has room for
+ * several, and the kernel installs what fits: of others none stays behind.
  */
 static int fd_only(struct msghdr *message)
 {
@@ -113,12 +135,13 @@ static int fd_only(struct msghdr *message)
 	for (header = CMSG_FIRSTHDR(message); header;
 	     header = CMSG_NXTHDR(message, header)) {
 		if (header->cmsg_level != SOL_SOCKET ||
-		    header->cmsg_type != SCM_RIGHTS)
+		    (header->cmsg_type != SCM_RIGHTS &&
+		     header->cmsg_type != SCM_PIDFD))
 			continue;
 		for (at = CMSG_LEN(0); at + sizeof(one) <= header->cmsg_len;
 		     at += sizeof(one)) {
 			memcpy(&one, (char *)header + at, sizeof(one));
-			if (count++)
+			if (header->cmsg_type == SCM_PIDFD || count++)
 				close(one);
 			else
 				fd = one;
@@ -132,11 +155,33 @@ static int fd_only(struct msghdr *message)
 	return fd;
 }
 
+/* Whether this process may have one more descriptor. */
+static int fd_check(int socket)
+{
+	int fd = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+/* A descriptor that cannot be installed is lost with its message. */
+static int message_await(int socket)
+{
+	char byte;
+
+	while (recv(socket, &byte, 1, MSG_PEEK) < 0)
+		if (errno != EINTR || secmem__interrupted(-EINTR))
+			return -errno;
+	return fd_check(socket);
+}
+
 int secmem_fd_receive(int socket)
 {
 	char byte;
 	struct iovec vector = { .iov_base = &byte, .iov_len = 1 };
-	union control control = { 0 };
+	union received control = { 0 };
 	struct msghdr message = {
 		.msg_iov = &vector,
 		.msg_iovlen = 1,
@@ -144,14 +189,25 @@ int secmem_fd_receive(int socket)
 		.msg_controllen = sizeof(control),
 	};
 	ssize_t got;
-	int fd;
+	int error, fd;
 
-	got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+	error = message_await(socket);
+	if (error)
+		return error;
+	do {
+		got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+	} while (got < 0 && errno == EINTR && !secmem__interrupted(-EINTR));
 	if (got < 0)
 		return -errno;
 	fd = fd_only(&message);
-	if (got)
+	if (got) {
+		/* It was kept back: another thread took the last number, or a
+		 * security module refused.
+		 */
+		if (fd == -ENOMSG && message.msg_flags & MSG_CTRUNC)
+			fd = fd_check(socket) ? -EMFILE : -ENOMSG;
 		return fd;
+	}
 	if (fd >= 0)
 		close(fd);
 	return -ENODATA;

@@ -15,18 +15,42 @@
  *
  *   -EDEADLK      the call would wait for an access that this very thread
  *                 holds through secmem_with_bytes
- *   -EKEYREVOKED  also: the secret's grant was closed, or it belongs to the
- *                 process that this one was forked from
+ *   -EKEYREVOKED  also: the secret's grant was closed, or lost (below), or it
+ *                 belongs to the process that this one was forked from
  *   -ENOENT, -ENXIO, -EACCES  from the first call of a process: there is no
  *                 /dev/secmem (is the module loaded?), or it may not be opened
  *                 (is the user in group secmem?)
  *
  * Lengths and offsets are bytes. A timeout is nanoseconds from now,
  * SECMEM_FOREVER, or 0 for not waiting at all (-EAGAIN instead of -ETIMEDOUT).
- * A wait that a signal handler interrupts returns -EINTR: no wait is restarted.
+ * A wait that a signal handler interrupts goes on, to the end of the same
+ * timeout, unless the thread asked for -EINTR (secmem_wait_set_interruptible).
+ * A call that has to wait is a cancellation point while it does: a thread that
+ * is cancelled there holds nothing by that call.
+ *
+ * A pointer to a result may not be NULL, unless the call says so. A call that
+ * fails has set its results to zeroes. Structs that carry their size may grow
+ * in later versions: one that is larger than this library's is taken where the
+ * rest of it is zero, and up to SECMEM_STRUCT_MAX.
  *
  * Every function may be called by any thread at any time, unless it says
  * otherwise. None is promised to be async-signal-safe.
+ *
+ * Descriptors: the library keeps its own close-on-exec, and as high as it can
+ * (from 768 on, where RLIMIT_NOFILE allows 1024). A program that closes them
+ * behind its back (closefrom, close_range, a loop) or puts other files in
+ * their place (dup2) has lost those grants: their secrets are -EKEYREVOKED
+ * from the next call on, which takes the views down (a touch of what is open
+ * by hand is SIGSEGV) and so wipes what no other grant keeps. The default
+ * vault is opened anew for what is created then.
+ *
+ * The library looks whether a number still leads to its grant before it
+ * closes, creates, maps or exports a vault, and after an error; so it does not
+ * do that to another component's file, and the handles of one vault are
+ * unknown in another. What remains is a thread that closes the descriptor,
+ * while another one opens a file that gets its number, between that look and
+ * the call: do not close descriptors that are not yours while other threads
+ * run.
  *
  * Fork: a child (of fork, or of clone without CLONE_VM) starts with nothing:
  * the parent's secrets and grants are -EKEYREVOKED there, whatever the parent
@@ -49,7 +73,14 @@
 extern "C" {
 #endif
 
+/* LIBSECMEM_VERSION_NUMBER grows with each version. */
 #define LIBSECMEM_VERSION "0.1.0"
+#define LIBSECMEM_VERSION_MAJOR 0
+#define LIBSECMEM_VERSION_MINOR 1
+#define LIBSECMEM_VERSION_PATCH 0
+#define LIBSECMEM_VERSION_NUMBER                                        \
+	(LIBSECMEM_VERSION_MAJOR << 16 | LIBSECMEM_VERSION_MINOR << 8 | \
+	 LIBSECMEM_VERSION_PATCH)
 
 #define SECMEM_MUST_CHECK __attribute__((__warn_unused_result__))
 
@@ -57,7 +88,10 @@ extern "C" {
  * A grant that this process holds: a vault of its own, or what another one
  * gave it. A name, passed by value, never reused: a stale one is -EKEYREVOKED.
  * SECMEM_GRANT_DEFAULT is the vault of this process: opened at its first use,
- * mapped at its first access, never closed before the process ends.
+ * mapped at its first access, never closed before the process ends. The shared
+ * library is not unloaded by dlclose (-z nodelete), which would leave the vault
+ * and its view behind each time: link a plugin that has the static library in
+ * it with -Wl,-z,nodelete, too.
  */
 typedef struct {
 	uint64_t id;
@@ -105,7 +139,8 @@ struct secmem_options {
  * From bytes of the caller's, which are wiped where they stand, whatever the
  * result: no error path leaves a copy behind. The kernel may have moved them
  * before, and does not wipe the page that it moved them from: what never stood
- * in ordinary memory is better. Who must be able to try again creates with
+ * in ordinary memory is better. Only a length beyond SECMEM_LENGTH_MAX, which
+ * is -EINVAL, touches nothing. Who must be able to try again creates with
  * secmem_create_zero and then calls secmem_write.
  */
 int secmem_create(secmem_secret_t *secret, void *data, size_t length,
@@ -127,7 +162,8 @@ int secmem_create_random(secmem_secret_t *secret, size_t length,
  * Waits on a non-blocking file too. A cancellation point: a thread cancelled
  * here leaves no secret. After a failure, what was read from a pipe is gone.
  * Errors: those of read(2); -ENODATA, also for an empty file; -EFBIG, more
- * than SECMEM_LENGTH_MAX; -EINTR, a signal before the first byte; -EFAULT, an
+ * than SECMEM_LENGTH_MAX; -EINTR, a signal before the first byte, where the
+ * thread asked for it; -EFAULT, an
  * O_DIRECT file; -EKEYREVOKED, ended meanwhile by the administrator or a
  * suspend (as for any bytes of an access, that may be SIGBUS instead). Needs
  * MAP, READ, WRITE and CLOSE beside CREATE (-EACCES, and nothing was read).
@@ -141,12 +177,16 @@ int secmem_create_from_fd(secmem_secret_t *secret, int fd, size_t length,
  * --------------------
  * Opens the secret, calls function with its bytes and argument, and shuts it,
  * also where the callback throws a C++ exception, calls pthread_exit or is
- * cancelled. It must not leave by longjmp. The pointer is good inside the
- * callback only. *result (result may be NULL) is what the callback
- * returned, set whenever it has run to its end; the call's own result is the
- * library's, and tells of a failed release too: -EKEYREVOKED if the secret was
- * revoked meanwhile (touching it then is SIGBUS), -EBADMSG if something wrote
- * beside the data.
+ * cancelled. It must not leave by longjmp. With a C library other than glibc an
+ * exception shuts it only where the program is linked with an unwinder, so a
+ * static program's must not leave the callback; and callbacks of one thread
+ * (coroutines) must end in the reverse order of their beginning, or that thread
+ * must not be cancelled or call pthread_exit later. With glibc they may end in
+ * any order and on any thread. The pointer is good inside the callback only.
+ * *result (result may be NULL) is what the callback returned, or 0 where it has
+ * not run to its end; the call's own result is the library's, and tells of a
+ * failed release too: -EKEYREVOKED if the secret was revoked meanwhile
+ * (touching it then is SIGBUS), -EBADMSG if something wrote beside the data.
  *
  * secmem_with_bytes is a READ access: shared with all other readers; it nests.
  * secmem_with_bytes_mut is a WRITE access: alone among all.
@@ -180,6 +220,10 @@ struct secmem_access {
 	void *data;
 	size_t length;
 	secmem_secret_t secret;
+	uint64_t serial; /* of this access, never used again */
+	uint32_t flags; /* SECMEM_READ or SECMEM_WRITE */
+	uint32_t reserved32; /* 0 */
+	uint64_t reserved[2]; /* 0 */
 };
 
 /* Fills *access; when it fails, with zeroes, which secmem_release takes. */
@@ -189,8 +233,10 @@ int secmem_acquire(secmem_secret_t secret, uint32_t flags, int64_t timeout,
 /*
  * Ends the access and zeroes *access; of a zeroed one it does nothing and
  * returns 0. Whatever it returns, the access has ended: -EBADMSG (something
- * wrote beside the data), -EKEYREVOKED (the secret was revoked). One struct
- * must not be released by two threads at once.
+ * wrote beside the data), -EKEYREVOKED (the secret was revoked). A copy of the
+ * struct stands for the same access: where another one has been released, it is
+ * -EINVAL and ends nobody else's. One struct must not be released by two
+ * threads at once.
  */
 int secmem_release(struct secmem_access *access);
 
@@ -252,10 +298,10 @@ int secmem_revoke(secmem_secret_t secret);
 int secmem_is_closed(secmem_secret_t secret);
 
 /*
- * How the secret stands. size is sizeof(*stat). Of a closed secret only the
+ * How the secret stands. size is sizeof(*status). Of a closed secret only the
  * state is told. Never waits.
  */
-int secmem_stat(secmem_secret_t secret, struct secmem_status *stat,
+int secmem_stat(secmem_secret_t secret, struct secmem_status *status,
 		size_t size);
 
 /*
@@ -269,14 +315,17 @@ int secmem_grant_open(secmem_grant_t *grant) SECMEM_MUST_CHECK;
 /*
  * Takes over fd, a grant that nobody has used yet or that this process used:
  * one exported to this process, or a /dev/secmem that a service manager
- * opened. On success the fd is the library's, close-on-exec and not to be
- * closed or used by the caller; on failure it is still the caller's. A
- * negative fd is returned as it came, so that the calls nest:
+ * opened. On success the fd is the library's, which closes it and goes on with
+ * a copy under a higher number (where none is free, it keeps this one): the
+ * caller must not close or use that number any more. On failure it is still the
+ * caller's, as it was. A negative fd is returned as it came, so that the calls
+ * nest:
  *
  *	secmem_adopt(secmem_fd_from_env(NULL), &secret);
  *
- * Errors: -ENOTTY (no file of secmem's), -EBADF, -EBUSY (adopted already),
- * -EMFILE (4095 grants are held), -EACCES (another process uses it).
+ * Errors: -ENOTTY (no file of secmem's), -EBADF, -EBUSY (adopted already, by
+ * this or another descriptor of the same file), -EMFILE (4093 grants are held),
+ * -EACCES (another process uses it).
  */
 int secmem_grant_adopt(int fd, secmem_grant_t *grant) SECMEM_MUST_CHECK;
 
@@ -315,24 +364,41 @@ int secmem_grant_export(secmem_grant_t grant,
 
 /*
  * Where an exported fd may come from. Each returns a file descriptor, set
- * close-on-exec, or -errno; none looks whether it is a file of secmem's.
+ * close-on-exec, or -errno. The first two take no descriptor that is not a file
+ * of secmem's (-ENOTTY, -EBADF), and leave it as it was. They do not trust the
+ * environment of a program that was started with more privileges than its
+ * caller has (AT_SECURE): -ENOENT there. Not while another thread changes the
+ * environment.
  *
  * fd_from_env: named, in decimal, by an environment variable; NULL stands for
- * "SECMEM_FD", which `secmemctl run` sets. -ENOENT if it is not set. Not while
- * another thread changes the environment.
+ * "SECMEM_FD", which `secmemctl run` sets. -ENOENT if it is not set.
  *
  * fd_from_listen: passed by systemd (LISTEN_PID, LISTEN_FDS) under that name
  * (LISTEN_FDNAMES, FileDescriptorName=, OpenFile=); NULL stands for the only
  * one. -ENOENT if there is none, -EINVAL if NULL is ambiguous.
  *
  * fd_receive: the next one that comes by an AF_UNIX socket, as fd_send sends
- * it: one byte and one SCM_RIGHTS. -ENOMSG if the message carries none,
- * -ENODATA at the connection's end. Both are cancellation points.
+ * it: one byte and one SCM_RIGHTS. -EMFILE if this process may have no more
+ * descriptors: the message waits for the next try, unless another thread took
+ * the last number at that very moment, which loses the descriptor. -ENOMSG if
+ * the message carries none, or not one alone, -ENODATA at the connection's end.
+ * It does not look whether it is a file of secmem's. Both are cancellation
+ * points, and go on after a signal as waits do.
  */
 int secmem_fd_from_env(const char *name) SECMEM_MUST_CHECK;
 int secmem_fd_from_listen(const char *name) SECMEM_MUST_CHECK;
 int secmem_fd_receive(int socket) SECMEM_MUST_CHECK;
 int secmem_fd_send(int socket, int fd) SECMEM_MUST_CHECK;
+
+/*
+ * Signals
+ * -------
+ * on: from now on, a wait of this thread that a signal handler interrupts
+ * returns -EINTR, with or without SA_RESTART; for who ends a wait by a signal,
+ * and has its timeouts to itself then. 0, as at a thread's start: it goes on.
+ * Returns what it was.
+ */
+int secmem_wait_set_interruptible(int on);
 
 /*
  * The process

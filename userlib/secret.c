@@ -6,48 +6,88 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "annotate.h"
 #include "internal.h"
 
 /* What a file of unknown length is read into at first; it doubles. */
 #define READ_FIRST 4096
 
+/* What it takes to read into a secret, and to end it where that fails. */
+#define INTAKE_RIGHTS                                                \
+	(SECMEM_RIGHT_MAP | SECMEM_RIGHT_READ | SECMEM_RIGHT_WRITE | \
+	 SECMEM_RIGHT_CLOSE)
+
+/* The options' size in their first version. */
+#define OPTIONS_FIRST                             \
+	(offsetof(struct secmem_options, flags) + \
+	 sizeof(((struct secmem_options *)0)->flags))
+
+/*
+ * A later library's options may be longer: the rest has to be zero. Those of
+ * the first version are the shortest.
+ */
+static int options_take(struct secmem_options *known,
+			const struct secmem_options *options)
+{
+	const unsigned char *bytes = (const unsigned char *)options;
+	size_t i;
+
+	*known = (struct secmem_options){ .size = sizeof(*known) };
+	if (!options)
+		return 0;
+	if (options->size < OPTIONS_FIRST)
+		return -EINVAL;
+	if (options->size > SECMEM_STRUCT_MAX)
+		return -E2BIG;
+	for (i = sizeof(*known); i < options->size; i++)
+		if (bytes[i])
+			return -E2BIG;
+	memcpy(known, options,
+	       options->size < sizeof(*known) ? options->size : sizeof(*known));
+	return known->flags & ~(SECMEM_CREATE_SUSPEND_WIPE |
+				SECMEM_CREATE_LINGER) ?
+		       -EINVAL :
+		       0;
+}
+
+/* rights are those that are needed beside CREATE. */
 static int create(secmem_secret_t *secret, size_t length, uint32_t flags,
-		  const struct secmem_options *options)
+		  uint32_t rights, const struct secmem_options *given)
 {
 	struct secmem_create_args create = {
 		.size = sizeof(create),
-		.flags = flags,
 		.length = length,
 	};
-	uint64_t grant = SECMEM_GRANT_DEFAULT.id;
+	struct secmem_options options;
 	struct secmem__use use;
+	size_t label;
 	int error;
 
 	*secret = SECMEM_SECRET_NONE;
-	if (options) {
-		if (options->size < sizeof(*options) ||
-		    options->flags & ~(SECMEM_CREATE_SUSPEND_WIPE |
-				       SECMEM_CREATE_LINGER))
-			return -EINVAL;
-		if (options->size > sizeof(*options))
-			return -E2BIG;
-		if (options->label &&
-		    strlen(options->label) >= sizeof(create.label))
-			return -EINVAL;
-		if (options->label)
-			strcpy(create.label, options->label);
-		create.align = options->align;
-		create.flags |= options->flags;
-		create.require = options->require;
-		grant = options->grant.id;
-	}
-	error = secmem__grant_get(grant, &use);
+	secmem__defined(secret, sizeof(*secret));
+	error = options_take(&options, given);
 	if (error)
 		return error;
-	error = secmem__ioctl(use.grant->fd, SECMEM_IOC_CREATE, &create);
+	if (options.label) {
+		label = strnlen(options.label, sizeof(create.label));
+		if (label == sizeof(create.label))
+			return -EINVAL;
+		memcpy(create.label, options.label, label);
+	}
+	create.align = options.align;
+	create.flags = flags | options.flags;
+	create.require = options.require;
+	error = secmem__grant_get_checked(options.grant.id, &use);
+	if (error)
+		return error;
+	if (rights & ~use.grant->rights)
+		error = -EACCES;
+	else
+		error = secmem__call(&use, SECMEM_IOC_CREATE, &create);
 	if (!error) {
 		secret->grant = use.id;
 		secret->handle = create.handle;
@@ -63,38 +103,19 @@ static void destroy(secmem_secret_t *secret)
 	*secret = SECMEM_SECRET_NONE;
 }
 
-/* What else is needed than the right to create. */
-static int rights_check(const struct secmem_options *options, uint32_t rights)
-{
-	struct secmem__use use;
-	int error;
-
-	if (!options || options->size < sizeof(*options))
-		return 0;
-	error = secmem__grant_get(options->grant.id, &use);
-	if (error)
-		return error;
-	if (rights & ~use.grant->rights)
-		error = -EACCES;
-	secmem__grant_put(&use);
-	return error;
-}
-
 int secmem_create(secmem_secret_t *secret, void *data, size_t length,
 		  const struct secmem_options *options)
 {
 	int error;
 
-	*secret = SECMEM_SECRET_NONE;
-	error = rights_check(options, SECMEM_RIGHT_WRITE);
-	if (!error)
-		error = create(secret, length, 0, options);
+	error = create(secret, length, 0, SECMEM_RIGHT_WRITE, options);
 	if (!error) {
 		error = secmem_write(*secret, data, length, 0, SECMEM_FOREVER);
 		if (error)
 			destroy(secret);
 	}
-	if (data)
+	/* A longer one is no length of anything, but a caller's mistake. */
+	if (data && length <= SECMEM_LENGTH_MAX)
 		explicit_bzero(data, length);
 	return error;
 }
@@ -102,13 +123,13 @@ int secmem_create(secmem_secret_t *secret, void *data, size_t length,
 int secmem_create_zero(secmem_secret_t *secret, size_t length,
 		       const struct secmem_options *options)
 {
-	return create(secret, length, 0, options);
+	return create(secret, length, 0, 0, options);
 }
 
 int secmem_create_random(secmem_secret_t *secret, size_t length,
 			 const struct secmem_options *options)
 {
-	return create(secret, length, SECMEM_CREATE_RANDOM, options);
+	return create(secret, length, SECMEM_CREATE_RANDOM, 0, options);
 }
 
 /* A secret on its way in: open for writing, filled up to used. */
@@ -133,7 +154,7 @@ static int intake_start(struct intake *intake, size_t length,
 
 	intake->used = 0;
 	memset(&intake->access, 0, sizeof(intake->access));
-	error = create(&intake->secret, length, 0, options);
+	error = create(&intake->secret, length, 0, INTAKE_RIGHTS, options);
 	if (error)
 		return error;
 	error = secmem_acquire(intake->secret, SECMEM_WRITE, SECMEM_FOREVER,
@@ -160,10 +181,10 @@ static int intake_read(struct intake *intake, int fd)
 			intake->used += got;
 			continue;
 		}
-		if (errno == EAGAIN) {
-			if (poll(&readable, 1, -1) >= 0)
-				continue;
-		}
+		if (errno == EAGAIN && poll(&readable, 1, -1) >= 0)
+			continue;
+		if (errno == EINTR && !secmem__interrupted(-EINTR))
+			continue;
 		error = -errno;
 		/* The view is shut by a REVOKE, or by a suspend, alone. */
 		if (error == -EFAULT && secmem_is_closed(intake->secret) == 1)
@@ -283,13 +304,11 @@ int secmem_create_from_fd(secmem_secret_t *secret, int fd, size_t length,
 {
 	struct intake intake;
 	size_t expected = length;
-	int error;
+	int error = 0;
 
 	*secret = SECMEM_SECRET_NONE;
-	error = rights_check(options, SECMEM_RIGHT_MAP | SECMEM_RIGHT_READ |
-					      SECMEM_RIGHT_WRITE |
-					      SECMEM_RIGHT_CLOSE);
-	if (!error && !length)
+	secmem__defined(secret, sizeof(*secret));
+	if (!length)
 		error = length_left(fd, &expected);
 	if (error)
 		return error;
@@ -324,7 +343,7 @@ static int operate(unsigned long request, secmem_secret_t secret,
 	error = secmem__grant_get(secret.grant, &use);
 	if (error)
 		return error;
-	error = secmem__ioctl(use.grant->fd, request, op);
+	error = secmem__call(&use, request, op);
 	secmem__grant_put(&use);
 	return error;
 }
@@ -345,23 +364,42 @@ int secmem_revoke(secmem_secret_t secret)
 
 int secmem_close(secmem_secret_t secret, int64_t timeout)
 {
-	struct secmem_op op = { 0 };
-	struct secmem_status stat;
+	struct secmem_op op = { .size = sizeof(op), .handle = secret.handle };
+	struct secmem_status status;
+	struct secmem__use use;
+	struct secmem__wait wait = {
+		.use = &use,
+		.request = SECMEM_IOC_CLOSE,
+		.argument = &op,
+		.flags = &op.flags,
+		.deadline = &op.deadline,
+		.timeout = timeout,
+		.secret = secret,
+		.exclusive = 1,
+	};
 	int error;
 
 	if (secret.handle == SECMEM_HANDLE_NONE)
 		return 0;
-	error = secmem__deadline(timeout, &op.flags, &op.deadline);
+	error = secmem__timeout_check(timeout);
 	if (error)
 		return error;
+	/* Not even tried, as that has the secret closing. */
 	if (timeout && secmem__holds(secret, 1)) {
-		error = secmem_stat(secret, &stat, sizeof(stat));
+		error = secmem_stat(secret, &status, sizeof(status));
 		if (error)
 			return error;
-		if (stat.state != SECMEM_STATE_CLOSED)
+		if (status.state != SECMEM_STATE_CLOSED)
 			return -EDEADLK;
 	}
-	return operate(SECMEM_IOC_CLOSE, secret, &op);
+	error = secmem__grant_get(secret.grant, &use);
+	if (error)
+		return error;
+	error = secmem__wait(&wait);
+	if (!error)
+		secmem__order_begin(secret, SECMEM_WRITE);
+	secmem__grant_put(&use);
+	return error;
 }
 
 void secmem_secret_cleanup(secmem_secret_t *secret)
@@ -372,23 +410,29 @@ void secmem_secret_cleanup(secmem_secret_t *secret)
 	errno = saved;
 }
 
-int secmem_stat(secmem_secret_t secret, struct secmem_status *stat, size_t size)
+int secmem_stat(secmem_secret_t secret, struct secmem_status *status,
+		size_t size)
 {
+	const size_t least = sizeof(status->size) + sizeof(status->flags) +
+			     sizeof(status->handle);
 	struct secmem__use use;
 	int error;
 
-	if (size > UINT32_MAX || size < sizeof(stat->size) +
-						 sizeof(stat->flags) +
-						 sizeof(stat->handle))
+	if (size > SECMEM_STRUCT_MAX)
+		return -EINVAL;
+	memset(status, 0, size);
+	secmem__defined(status, size);
+	if (size < least)
 		return -EINVAL;
 	error = secmem__grant_get(secret.grant, &use);
 	if (error)
 		return error;
-	memset(stat, 0, size);
-	stat->size = size;
-	stat->handle = secret.handle;
-	error = secmem__ioctl(use.grant->fd, SECMEM_IOC_STAT, stat);
+	status->size = size;
+	status->handle = secret.handle;
+	error = secmem__call(&use, SECMEM_IOC_STAT, status);
 	secmem__grant_put(&use);
+	if (error)
+		memset(status, 0, size);
 	return error;
 }
 

@@ -185,7 +185,7 @@ static int service_device(void)
 				      .handle = service->handle };
 	int fd;
 
-	for (fd = 0; fd < 64; fd++)
+	for (fd = 0; fd < 1024; fd++)
 		if (!ioctl(fd, SECMEM_IOC_STAT, &stat))
 			return fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	service_end("finding the vault's file", ENOENT);

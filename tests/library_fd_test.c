@@ -1,0 +1,568 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What becomes of libsecmem where a program closes its descriptors, or puts
+ * other files in their place; and where descriptors are short.
+ */
+#include "library.h"
+#include <sys/auxv.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+/* As daemons do it; which the C library need not have. */
+static void close_from(unsigned int first)
+{
+	if (syscall(SYS_close_range, first, ~0U, 0))
+		while (first < 1024)
+			close(first++);
+}
+
+/* The library's only descriptor leads elsewhere now: its number. */
+static int replace(int with)
+{
+	int fd = secmem_fd();
+
+	return dup2(with, fd) == fd ? fd : -1;
+}
+
+static int is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+static int fd_is_open(void *argument)
+{
+	return !is_open(*(int *)argument);
+}
+
+TEST(descriptors_are_high)
+{
+	struct rlimit limit = { 1024, 1024 };
+	secmem_secret_t secret;
+	secmem_grant_t grant;
+	int low, i;
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	low = dup(0);
+	close(low);
+	ASSERT_EQ(0, create_text(&secret));
+	EXPECT_LE(768, secmem_fd());
+	/* And leave the low ones as they were. */
+	EXPECT_EQ(low, dup(0));
+	for (i = 3; i < 768; i++)
+		close(i);
+	EXPECT_EQ(0, secmem_is_closed(secret));
+
+	limit.rlim_cur = 16;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	ASSERT_EQ(0, secmem_grant_open(&grant));
+	EXPECT_LE(12, secmem_fd());
+	EXPECT_GT(16, secmem_fd());
+	EXPECT_EQ(0, secmem_grant_close(grant));
+}
+
+TEST(descriptors_are_low_where_there_is_no_other)
+{
+	struct rlimit limit = { 16, 16 };
+	secmem_secret_t secret;
+	secmem_grant_t grant;
+	int fd;
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	while ((fd = dup(0)) >= 0)
+		;
+	EXPECT_EQ(-EMFILE, create_text(&secret));
+	close(5);
+	EXPECT_EQ(0, create_text(&secret));
+	EXPECT_EQ(5, secmem_fd());
+	EXPECT_EQ(-EMFILE, secmem_grant_open(&grant));
+	EXPECT_EQ(5, secmem_fd());
+	/* Not one of the standard three. */
+	close(0);
+	EXPECT_EQ(-EMFILE, secmem_grant_open(&grant));
+	EXPECT_FALSE(is_open(0));
+}
+
+TEST(fork_closes_no_descriptor_of_the_program)
+{
+	secmem_secret_t secret;
+	int fd;
+
+	ASSERT_EQ(0, create_text(&secret));
+	fd = replace(0);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, in_child(fd_is_open, &fd));
+	EXPECT_TRUE(is_open(fd));
+}
+
+static int errno_after_fork(void *argument)
+{
+	(void)argument;
+	return errno != 4711;
+}
+
+TEST(fork_leaves_errno_alone)
+{
+	secmem_secret_t secret;
+
+	ASSERT_EQ(0, create_text(&secret));
+	close(secmem_fd());
+	errno = 4711;
+	EXPECT_EQ(0, in_child(errno_after_fork, NULL));
+}
+
+TEST(grant_close_closes_no_descriptor_of_the_program)
+{
+	secmem_grant_t grant;
+	int fd;
+
+	ASSERT_EQ(0, secmem_grant_open(&grant));
+	fd = replace(0);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, secmem_grant_close(grant));
+	EXPECT_TRUE(is_open(fd));
+	EXPECT_EQ(-EKEYREVOKED, secmem_grant_close(grant));
+	/* The control. */
+	ASSERT_EQ(0, secmem_grant_open(&grant));
+	fd = secmem_fd();
+	EXPECT_EQ(0, secmem_grant_close(grant));
+	EXPECT_FALSE(is_open(fd));
+}
+
+TEST(lost_secrets_are_told_and_the_default_opens_again)
+{
+	struct secmem_access access;
+	secmem_secret_t lost, secret;
+	struct secmem_status status;
+	char got[sizeof(text)];
+	void *data;
+
+	ASSERT_EQ(0, create_text(&lost));
+	ASSERT_EQ(0, secmem_acquire(lost, SECMEM_READ, 0, &access));
+	data = access.data;
+	close_from(3);
+	/* The view alone keeps the vault until the library notices. */
+	EXPECT_EQ(0, sm_touch(data, NULL));
+	EXPECT_EQ(-EKEYREVOKED, secmem_read(lost, got, 1, 0, 0));
+	EXPECT_EQ(SIGSEGV, sm_touch(data, NULL));
+	EXPECT_EQ(1, secmem_is_closed(lost));
+	EXPECT_EQ(-EKEYREVOKED, secmem_stat(lost, &status, sizeof(status)));
+	EXPECT_EQ(-EKEYREVOKED, secmem_close(lost, SECMEM_FOREVER));
+	EXPECT_EQ(-EKEYREVOKED, secmem_release(&access));
+	EXPECT_EQ(-EKEYREVOKED, secmem_grant_close(secmem_secret_grant(lost)));
+
+	ASSERT_EQ(0, create_text(&secret));
+	EXPECT_EQ(1, secmem_fds());
+	EXPECT_EQ(1, info_now().vaults);
+	EXPECT_EQ(1, info_now().secrets);
+	EXPECT_NE(lost.grant, secret.grant);
+	EXPECT_EQ(0, secmem_read(secret, got, sizeof(got), 0, 0));
+	EXPECT_EQ(0, memcmp(got, text, sizeof(text)));
+	EXPECT_EQ(0, secmem_with_bytes(secret, 0, nothing, NULL, NULL));
+	EXPECT_EQ(1, secmem_is_closed(lost));
+}
+
+/* Again and again, first noticed by whatever call it is. */
+TEST(default_opens_again_by_each_call)
+{
+	struct secmem_info info;
+	secmem_secret_t secret;
+	int i, fd;
+
+	for (i = 0; i < 40; i++) {
+		switch (i % 4) {
+		case 0:
+			ASSERT_EQ(0, create_text(&secret));
+			break;
+		case 1:
+			ASSERT_EQ(0, secmem_grant_info(SECMEM_GRANT_DEFAULT,
+						       &info, sizeof(info)));
+			break;
+		case 2:
+			fd = secmem_grant_export(SECMEM_GRANT_DEFAULT,
+						 SECMEM_RIGHT_READ);
+			ASSERT_LE(0, fd);
+			close(fd);
+			break;
+		case 3:
+			ASSERT_EQ(0, secmem_create_random(&secret, 1, NULL));
+			ASSERT_EQ(0, secmem_with_bytes(secret, 0, nothing, NULL,
+						       NULL));
+		}
+		ASSERT_EQ(1, secmem_fds());
+		close_from(3);
+	}
+	EXPECT_EQ(1, info_now().vaults);
+}
+
+TEST(other_vault_is_not_taken_for_the_own)
+{
+	struct secmem_status status = { .size = sizeof(status) };
+	secmem_secret_t lost, secret;
+	int other, fd;
+	uint64_t handle;
+	char byte;
+
+	ASSERT_EQ(0, create_text(&lost));
+	fd = secmem_fd();
+	other = sm_open();
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, sm_create(other, sizeof(text), &handle));
+	ASSERT_EQ(fd, dup2(other, fd));
+	EXPECT_EQ(-EKEYREVOKED, secmem_read(lost, &byte, 1, 0, 0));
+	EXPECT_TRUE(is_open(fd));
+
+	/* Nor is anything created there. */
+	ASSERT_EQ(0, create_text(&secret));
+	status.handle = secret.handle;
+	EXPECT_EQ(-ENOENT, sm_ioctl(other, SECMEM_IOC_STAT, &status));
+	EXPECT_EQ(0, secmem_close(secret, 0));
+}
+
+TEST(nothing_is_created_in_a_vault_that_took_the_number)
+{
+	struct secmem_status status = { .size = sizeof(status) };
+	secmem_secret_t lost, secret;
+	int other, fd;
+
+	ASSERT_EQ(0, create_text(&lost));
+	fd = secmem_fd();
+	other = sm_open();
+	ASSERT_LE(0, other);
+	ASSERT_EQ(fd, dup2(other, fd));
+	ASSERT_EQ(0, create_text(&secret));
+	status.handle = secret.handle;
+	EXPECT_EQ(-ENOENT, sm_ioctl(other, SECMEM_IOC_STAT, &status));
+	EXPECT_EQ(0, secmem_is_closed(secret));
+	EXPECT_EQ(1, secmem_is_closed(lost));
+}
+
+TEST(export_is_not_of_a_vault_that_took_the_number)
+{
+	struct secmem_status status = { .size = sizeof(status) };
+	secmem_secret_t secret;
+	int other, fd, export;
+	uint64_t handle;
+
+	ASSERT_EQ(0, create_text(&secret));
+	fd = secmem_fd();
+	other = sm_open();
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, sm_create(other, 8, &handle));
+	ASSERT_EQ(fd, dup2(other, fd));
+	export = secmem_grant_export(SECMEM_GRANT_DEFAULT, SECMEM_RIGHT_ALL);
+	ASSERT_LE(0, export);
+	status.handle = handle;
+	EXPECT_EQ(-ENOENT, sm_ioctl(export, SECMEM_IOC_STAT, &status));
+	EXPECT_EQ(0, sm_ioctl(other, SECMEM_IOC_STAT, &status));
+}
+
+TEST(offset_of_a_file_that_took_the_number_stays)
+{
+	struct secmem_access access, held;
+	secmem_secret_t secret;
+	int file = memfd_create("database", 0);
+
+	ASSERT_LE(0, file);
+	ASSERT_EQ(0, ftruncate(file, 1LL << 45));
+	ASSERT_EQ(0, create_text(&secret));
+	ASSERT_EQ(0, secmem_with_bytes(secret, 0, nothing, NULL, NULL));
+	ASSERT_EQ(0, secmem_acquire(secret, SECMEM_READ, 0, &held));
+	ASSERT_LE(0, replace(file));
+	ASSERT_EQ(100, lseek(file, 100, SEEK_SET));
+	EXPECT_EQ(-EKEYREVOKED,
+		  secmem_acquire(secret, SECMEM_READ, SECMEM_FOREVER, &access));
+	EXPECT_EQ(100, lseek(file, 0, SEEK_CUR));
+	EXPECT_EQ(-EKEYREVOKED, secmem_release(&held));
+	EXPECT_EQ(100, lseek(file, 0, SEEK_CUR));
+}
+
+TEST(file_that_took_the_number_is_not_mapped)
+{
+	int file = memfd_create("database", 0);
+	secmem_secret_t secret;
+	char line[256], *found = NULL;
+	FILE *maps;
+
+	ASSERT_LE(0, file);
+	ASSERT_EQ(0, ftruncate(file, 1 << 20));
+	ASSERT_EQ(0, create_text(&secret));
+	ASSERT_LE(0, replace(file));
+	EXPECT_EQ(-EKEYREVOKED,
+		  secmem_with_bytes(secret, 0, nothing, NULL, NULL));
+	maps = fopen("/proc/self/maps", "r");
+	while (maps && fgets(line, sizeof(line), maps) && !found)
+		found = strstr(line, "database");
+	EXPECT_EQ(NULL, found);
+	fclose(maps);
+}
+
+TEST(recycled_number_can_be_adopted)
+{
+	secmem_secret_t secret, adopted;
+	secmem_grant_t grant;
+	struct secmem_options options = { .size = sizeof(options) };
+	int fd, number;
+
+	ASSERT_EQ(0, secmem_grant_open(&grant));
+	options.grant = grant;
+	ASSERT_EQ(0, secmem_create_zero(&secret, 8, &options));
+	fd = secmem_export(secret, SECMEM_RIGHT_READ);
+	ASSERT_LE(0, fd);
+	number = fd + 1;
+	while (!is_secmem_fd(number))
+		number++;
+	ASSERT_EQ(number, dup2(fd, number));
+	close(fd);
+	ASSERT_EQ(0, secmem_adopt(number, &adopted));
+	EXPECT_EQ(0, secmem_is_closed(adopted));
+	EXPECT_EQ(1, secmem_is_closed(secret));
+	EXPECT_EQ(0, secmem_is_closed(adopted));
+}
+
+/* Its file is held by a copy alone, which the program had made. */
+TEST(lost_grant_can_be_adopted_again)
+{
+	secmem_secret_t secret, first, second;
+	int fd, copy;
+
+	ASSERT_EQ(0, create_text(&secret));
+	fd = secmem_export(secret, SECMEM_RIGHT_READ | SECMEM_RIGHT_MAP);
+	ASSERT_LE(0, fd);
+	copy = dup(fd);
+	ASSERT_EQ(0, secmem_adopt(fd, &first));
+	EXPECT_EQ(-EBUSY, secmem_adopt(copy, &second));
+	fd = dup(copy);
+	close_from(768);
+	EXPECT_EQ(0, secmem_adopt(copy, &second));
+	EXPECT_EQ(-EBUSY, secmem_adopt(fd, &first));
+	EXPECT_EQ(0, secmem_with_bytes(second, 0, nothing, NULL, NULL));
+}
+
+struct inside {
+	secmem_secret_t created;
+	int error, again, touched;
+	const void *data;
+};
+
+static int close_inside(const void *data, size_t length, void *argument)
+{
+	struct inside *inside = argument;
+
+	(void)length;
+	close_from(3);
+	inside->error = create_text(&inside->created);
+	inside->again =
+		secmem_with_bytes(inside->created, 0, nothing, NULL, NULL);
+	inside->data = data;
+	inside->touched = sm_touch(data, NULL);
+	return 0;
+}
+
+TEST(callback_keeps_its_bytes_when_the_descriptor_is_lost)
+{
+	struct inside inside = { 0 };
+	secmem_secret_t secret;
+
+	ASSERT_EQ(0, create_text(&secret));
+	EXPECT_EQ(-EKEYREVOKED,
+		  secmem_with_bytes(secret, 0, close_inside, &inside, NULL));
+	EXPECT_EQ(0, inside.error);
+	EXPECT_EQ(0, inside.again);
+	EXPECT_EQ(0, inside.touched);
+	EXPECT_EQ(SIGSEGV, sm_touch(inside.data, NULL));
+	EXPECT_EQ(0, secmem_is_closed(inside.created));
+	EXPECT_EQ(1, info_now().vaults);
+}
+
+struct user {
+	pthread_t thread;
+	bool *stop;
+	unsigned int made;
+	int unexpected;
+};
+
+static void *use(void *argument)
+{
+	struct user *user = argument;
+	secmem_secret_t secret = SECMEM_SECRET_NONE;
+	int error;
+
+	while (!__atomic_load_n(user->stop, __ATOMIC_ACQUIRE)) {
+		error = secret.handle ?
+				secmem_with_bytes(secret, SECMEM_FOREVER,
+						  nothing, NULL, NULL) :
+				-EKEYREVOKED;
+		if (error == -EKEYREVOKED) {
+			error = create_text(&secret);
+			/* Only what is there now can be lost next. */
+			if (!error)
+				__atomic_add_fetch(&user->made, 1,
+						   __ATOMIC_RELAXED);
+			else if (error == -EKEYREVOKED)
+				error = 0;
+		}
+		if (error)
+			user->unexpected = error;
+	}
+	return NULL;
+}
+
+static int gone_on(struct user *users, unsigned int count, unsigned int more)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		if (__atomic_load_n(&users[i].made, __ATOMIC_RELAXED) < more)
+			return 0;
+	return 1;
+}
+
+/* No crash, no dead end: each gets over it each time. */
+TEST(threads_get_over_a_lost_default)
+{
+	struct user users[3] = { 0 };
+	bool stop = false;
+	unsigned int i;
+	int round;
+
+	for (i = 0; i < 3; i++) {
+		users[i].stop = &stop;
+		ASSERT_EQ(0, pthread_create(&users[i].thread, NULL, use,
+					    &users[i]));
+	}
+	for (round = 1; round <= 30; round++) {
+		ASSERT_EQ(0, SM_WAIT_UNTIL(gone_on(users, 3, round)));
+		close_from(768);
+	}
+	ASSERT_EQ(0, SM_WAIT_UNTIL(gone_on(users, 3, round)));
+	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+	for (i = 0; i < 3; i++) {
+		pthread_join(users[i].thread, NULL);
+		EXPECT_EQ(0, users[i].unexpected);
+	}
+	EXPECT_EQ(1, info_now().vaults);
+	EXPECT_EQ(1, secmem_fds());
+}
+
+/* Where descriptors come from */
+
+static int receive_at_the_limit(int socket, int *full)
+{
+	struct rlimit limit;
+	int fd, lowest = dup(0), error;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	close(lowest);
+	limit.rlim_cur = lowest;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	while ((fd = dup(0)) >= 0)
+		;
+	*full = errno;
+	error = secmem_fd_receive(socket);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	return error;
+}
+
+TEST(grant_received_at_rlimit_nofile_is_not_lost)
+{
+	static const int types[] = { SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM };
+	secmem_secret_t secret, received;
+	int ends[2], fd, full;
+	unsigned int i;
+
+	ASSERT_EQ(0, create_text(&secret));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, socketpair(AF_UNIX, types[i], 0, ends));
+		fd = secmem_export(secret, SECMEM_RIGHT_READ);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, secmem_fd_send(ends[0], fd));
+		close(fd);
+		EXPECT_EQ(-EMFILE, receive_at_the_limit(ends[1], &full));
+		EXPECT_EQ(EMFILE, full);
+		EXPECT_EQ(0,
+			  secmem_adopt(secmem_fd_receive(ends[1]), &received));
+		EXPECT_EQ(received.handle, secret.handle);
+	}
+}
+
+TEST(grant_is_received_beside_credentials)
+{
+	secmem_secret_t secret, received;
+	int ends[2], fd, on = 1;
+
+	ASSERT_EQ(0, create_text(&secret));
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends));
+	ASSERT_EQ(0, setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &on,
+				sizeof(on)));
+	fd = secmem_export(secret, SECMEM_RIGHT_READ);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, secmem_fd_send(ends[0], fd));
+	EXPECT_EQ(0, secmem_adopt(secmem_fd_receive(ends[1]), &received));
+}
+
+/* Run anew as a program that has more privileges than its caller. */
+static __attribute__((__constructor__)) void privileged(void)
+{
+	if (!getenv("SECMEM_TEST_PRIVILEGED"))
+		return;
+	if (!getenv("SECMEM_FD") || !getenv("LISTEN_FDS"))
+		_exit(3);
+	if (!!getauxval(AT_SECURE) != *getenv("SECMEM_TEST_PRIVILEGED") - '0')
+		_exit(4);
+	_exit((secmem_fd_from_env(NULL) == -ENOENT) +
+	      10 * (secmem_fd_from_listen(NULL) == -ENOENT));
+}
+
+struct program {
+	const char *path;
+	const char *privileged;
+};
+
+static int run_as_stranger(void *argument)
+{
+	struct program *program = argument;
+	char pid[16];
+	int fd = sm_open();
+
+	if (fd < 0 || dup2(fd, 3) != 3 || setgid(1001) || setuid(1001))
+		return 100;
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "1", 1);
+	setenv("SECMEM_FD", "3", 1);
+	setenv("SECMEM_TEST_PRIVILEGED", program->privileged, 1);
+	execl(program->path, program->path, NULL);
+	return 101;
+}
+
+static int copy_self(const char *to, mode_t mode)
+{
+	int in = open("/proc/self/exe", O_RDONLY);
+	int out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0700);
+	char part[4096];
+	ssize_t got;
+
+	while ((got = read(in, part, sizeof(part))) > 0)
+		if (write(out, part, got) != got)
+			break;
+	close(in);
+	close(out);
+	return got || chmod(to, mode);
+}
+
+TEST(environment_of_a_setuid_program_is_not_trusted)
+{
+	struct program with = { "/tmp/with", "1" },
+		       without = { "/tmp/without", "0" };
+
+	ASSERT_EQ(0, copy_self(with.path, 04755));
+	ASSERT_EQ(0, copy_self(without.path, 0755));
+	EXPECT_EQ(11, in_child(run_as_stranger, &with));
+	/* The control. */
+	EXPECT_EQ(0, in_child(run_as_stranger, &without));
+	unlink(with.path);
+	unlink(without.path);
+}
+
+TEST_HARNESS_MAIN

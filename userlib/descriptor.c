@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The library's own descriptors: where they lie, and whether one still leads
+ * where it did. A program may close it (closefrom, close_range, a loop), or put
+ * another file in its place (dup2); the number is then another's.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include "internal.h"
+
+/* A table of descriptors up to here costs the kernel two pages. */
+#define TOP 1024
+
+int secmem__ioctl(int fd, unsigned long request, void *argument)
+{
+	return ioctl(fd, request, argument) < 0 ? -errno : 0;
+}
+
+int secmem__fd_info(int fd, struct secmem_info *info)
+{
+	*info = (struct secmem_info){ .size = sizeof(*info) };
+	return secmem__ioctl(fd, SECMEM_IOC_INFO, info);
+}
+
+int secmem__fd_leads_to(int fd, uint64_t file)
+{
+	struct secmem_info info;
+	int saved = errno, error;
+
+	error = secmem__fd_info(fd, &info);
+	errno = saved;
+	return !error && info.grant_id == file;
+}
+
+void secmem__fd_close(int fd, uint64_t file)
+{
+	if (secmem__fd_leads_to(fd, file))
+		close(fd);
+}
+
+/*
+ * Into the upper quarter of what RLIMIT_NOFILE allows, or as high as there is
+ * room. Never one of the standard three, which a program may have closed.
+ */
+int secmem__fd_raise(int fd)
+{
+	struct rlimit limit;
+	int least, high;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur > TOP)
+		limit.rlim_cur = TOP;
+	least = limit.rlim_cur - limit.rlim_cur / 4;
+	for (;;) {
+		if (least <= STDERR_FILENO)
+			least = STDERR_FILENO + 1;
+		if (fd >= least) {
+			if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+				return -errno;
+			return fd;
+		}
+		high = fcntl(fd, F_DUPFD_CLOEXEC, least);
+		if (high >= 0) {
+			close(fd);
+			return high;
+		}
+		if (least == STDERR_FILENO + 1)
+			return -errno;
+		least /= 2;
+	}
+}
+
+int secmem__fd_open(struct secmem_info *info)
+{
+	int error, fd, high, tries;
+
+	/* Another thread may close it at once, but not for ever. */
+	for (tries = 0; tries < 3; tries++) {
+		fd = open(SECMEM_DEVICE, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			return -errno;
+		high = secmem__fd_raise(fd);
+		if (high == -EBADF)
+			continue;
+		if (high < 0) {
+			close(fd);
+			return high;
+		}
+		error = secmem__fd_info(high, info);
+		if (!error)
+			return high;
+		if (error != -EBADF) {
+			close(high);
+			return error;
+		}
+	}
+	return -EBADF;
+}
