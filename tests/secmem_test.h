@@ -534,22 +534,20 @@ static inline int sm_call_start(struct sm_call *c)
 		.sa_handler = sm_ignore_signal,
 		.sa_flags = SA_RESTART,
 	};
-	pthread_attr_t attr;
-	sigset_t blocked;
+	sigset_t blocked, before;
 	int err;
 
 	sigaction(SIGUSR1, &action, NULL);
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGCHLD);
-	err = pthread_attr_init(&attr);
-	if (err)
-		return -err;
-	err = pthread_attr_setsigmask_np(&attr, &blocked);
 	c->done = false;
 	c->result = 1;
-	if (!err)
-		err = pthread_create(&c->thread, &attr, sm_call_run, c);
-	pthread_attr_destroy(&attr);
+	/* The thread begins with this mask. */
+	err = pthread_sigmask(SIG_BLOCK, &blocked, &before);
+	if (err)
+		return -err;
+	err = pthread_create(&c->thread, NULL, sm_call_run, c);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return -err;
 }
 
