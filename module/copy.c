@@ -59,7 +59,7 @@ static int secmem_copy_lock(struct secmem_grant *grant,
 	struct secmem_waiter waiter;
 
 	secmem_secret_wait_setup(&waiter, grant, secret, args->flags,
-				 args->deadline);
+				 secmem_deadline_host(args->deadline));
 	return secmem_secret_lock_for(&waiter,
 				      secmem_handle_generation(args->handle),
 				      event);

@@ -413,6 +413,14 @@ DECLARE_PER_CPU(struct secmem_counts, secmem_counts);
 extern unsigned int secmem_secrets_max;
 extern unsigned long secmem_memlock_cap;
 extern const struct file_operations secmem_file_ops;
+s64 secmem_deadline_shift(s64 deadline);
+
+/* Once a call, at its entrance: beyond it, deadlines are the machine's. */
+static inline s64 secmem_deadline_host(s64 deadline)
+{
+	return deadline == SECMEM_FOREVER ? deadline :
+					    secmem_deadline_shift(deadline);
+}
 
 /* stats.c */
 struct attribute_group;

@@ -11,6 +11,7 @@
 #include <linux/module.h>
 #include <linux/nospec.h>
 #include <linux/seq_file.h>
+#include <linux/time_namespace.h>
 #include <linux/uaccess.h>
 
 #include "internal.h"
@@ -41,6 +42,26 @@ unsigned long secmem_memlock_cap;
 module_param_named(memlock_cap, secmem_memlock_cap, ulong, 0644);
 MODULE_PARM_DESC(memlock_cap,
 		 "Bytes a user may lock, in place of RLIMIT_MEMLOCK; 0: none");
+
+/**
+ * secmem_deadline_shift - a deadline of the caller's, by the machine's clock
+ * @deadline: nanoseconds, 0 or more, of CLOCK_MONOTONIC in the caller's time
+ * namespace
+ *
+ * Context: Process context.
+ * Return: it by the machine's own CLOCK_MONOTONIC, as near as that can show it.
+ */
+s64 secmem_deadline_shift(s64 deadline)
+{
+	struct timespec64 shift = {};
+	s64 host;
+
+	timens_add_monotonic(&shift);
+	/* What would lie before the machine's start has passed. */
+	if (check_sub_overflow(deadline, timespec64_to_ns(&shift), &host))
+		return KTIME_MAX;
+	return max_t(s64, host, 0);
+}
 
 static int secmem_ioctl_info(struct secmem_grant *grant,
 			     struct secmem_call *call)
@@ -173,7 +194,8 @@ static int secmem_ioctl_acquire(struct secmem_grant *grant,
 		return PTR_ERR(secret);
 	ret = secmem_access_acquire(grant, secret,
 				    secmem_handle_generation(args->handle),
-				    args->flags, args->deadline);
+				    args->flags,
+				    secmem_deadline_host(args->deadline));
 	if (ret)
 		return ret;
 	args->offset = secmem_view_offset(grant, secret) + secret->bytes.offset;
@@ -251,7 +273,8 @@ static int secmem_ioctl_close(struct secmem_grant *grant,
 		return secmem_ioctl_op_error(secret);
 	return secmem_secret_close(grant, secret,
 				   secmem_handle_generation(call->op.handle),
-				   call->op.flags, call->op.deadline);
+				   call->op.flags,
+				   secmem_deadline_host(call->op.deadline));
 }
 
 static int secmem_ioctl_revoke(struct secmem_grant *grant,

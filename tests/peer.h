@@ -27,6 +27,7 @@ enum peer_what {
 		    */
 	PEER_FAULTS, /* length: faults so far */
 	PEER_BECOME_USER, /* handle: uid */
+	PEER_TIME, /* offset: seconds that CLOCK_MONOTONIC is ahead from here */
 };
 
 #define PEER_DATA 256
@@ -198,6 +199,36 @@ static inline int peer_become(uid_t uid)
 		       0;
 }
 
+/*
+ * Go on in a child whose CLOCK_MONOTONIC is ahead, or behind. It cannot be made
+ * to show a time before 0, so a young machine has to wait.
+ */
+static inline int peer_time(int64_t seconds)
+{
+	char text[64];
+	ssize_t put = -1;
+	int fd, err = 0;
+	pid_t pid;
+
+	if (unshare(CLONE_NEWTIME))
+		return -errno;
+	fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	snprintf(text, sizeof(text), "monotonic %lld 0", (long long)seconds);
+	SM_WAIT_UNTIL((put = write(fd, text, strlen(text))) >= 0 ||
+		      errno != ERANGE);
+	if (put < 0)
+		err = -errno;
+	close(fd);
+	if (err)
+		return err;
+	pid = fork();
+	if (pid > 0)
+		_exit(0);
+	return pid;
+}
+
 static inline void peer_do(struct peer_self *self, const struct peer_ask *ask,
 			   struct peer_tell *tell, int *out)
 {
@@ -256,6 +287,10 @@ static inline void peer_do(struct peer_self *self, const struct peer_ask *ask,
 		break;
 	case PEER_BECOME_USER:
 		tell->result = peer_become(ask->handle);
+		break;
+	case PEER_TIME:
+		tell->result = peer_time(ask->offset);
+		tell->offset = sm_now();
 		break;
 	}
 }

@@ -939,6 +939,97 @@ TEST_F(share, open_in_one_process_and_shut_in_another)
 	EXPECT_COUNTS(0, 0);
 }
 
+/* Clocks. */
+
+static const struct {
+	unsigned long nr;
+	uint32_t flags;
+} clock_waits[] = {
+	{ SECMEM_IOC_READ, 0 },
+	{ SECMEM_IOC_WRITE, 0 },
+	{ SECMEM_IOC_COMPARE, 0 },
+	{ SECMEM_IOC_ACQUIRE, SECMEM_READ },
+	{ SECMEM_IOC_ACQUIRE, SECMEM_WRITE },
+	{ SECMEM_IOC_CLOSE, 0 },
+};
+
+/* A deadline of the caller's clock, which is ahead of ours by that much. */
+static int clock_ask(struct peer *p, uint64_t handle, unsigned int wait,
+		     int64_t deadline)
+{
+	struct peer_ask ask = {
+		.what = PEER_CALL,
+		.nr = clock_waits[wait].nr,
+		.flags = clock_waits[wait].flags,
+		.handle = handle,
+		.deadline = deadline,
+		.length = clock_waits[wait].nr == SECMEM_IOC_CLOSE ? 0 : 1,
+	};
+
+	return peer_send(p, &ask);
+}
+
+#define SECOND INT64_C(1000000000)
+
+TEST_F_TIMEOUT(share, deadline_is_of_the_callers_time_namespace, 120)
+{
+	/* The first is the control: no namespace, and the same is seen. */
+	static const int64_t aheads[] = { 0, 3600, -3 };
+	struct peer_ask shift = { .what = PEER_TIME };
+	struct peer_tell tell;
+	int64_t ahead, end, never;
+	unsigned int i, wait;
+	struct peer p;
+	int fd, err;
+
+	for (i = 0; i < ARRAY_SIZE(aheads); i++) {
+		ahead = aheads[i] * SECOND;
+		ASSERT_EQ(0, peer_start(&p));
+		if (ahead) {
+			shift.offset = aheads[i];
+			err = peer_ask(&p, &shift, &tell);
+			if (err == -EINVAL)
+				SKIP(return, "no time namespaces here");
+			ASSERT_EQ(0, err);
+			EXPECT_LT(
+				llabs(sm_now() + ahead - (int64_t)tell.offset),
+				SECOND);
+		}
+		ASSERT_EQ(0, EXPORT(RIGHTS_OF_ONE, &fd));
+		ASSERT_EQ(0, peer_give(&p, fd));
+		close(fd);
+		ASSERT_EQ(0, peer_map_view(&p, 4 * SM_PAGE,
+					   PROT_READ | PROT_WRITE));
+		ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_WRITE,
+					NULL));
+		/* One that never comes, or so late, lets a call wait. */
+		for (never = SECMEM_FOREVER;; never = INT64_MAX) {
+			ASSERT_EQ(0, clock_ask(&p, self->handle, 0, never));
+			ASSERT_EQ(0,
+				  sm_wait_waiters(self->v.fd, self->handle, 1));
+			EXPECT_FALSE(peer_has_answered(&p));
+			ASSERT_EQ(0, sm_release(self->v.fd, self->handle));
+			ASSERT_EQ(0, peer_receive(&p, NULL));
+			ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle,
+						SECMEM_WRITE, NULL));
+			if (never == INT64_MAX)
+				break;
+		}
+		for (wait = 0; wait < ARRAY_SIZE(clock_waits); wait++) {
+			ASSERT_EQ(0, clock_ask(&p, self->handle, wait, 0));
+			ASSERT_EQ(-ETIMEDOUT, peer_receive(&p, NULL));
+			end = sm_in_ms(50);
+			ASSERT_EQ(0, clock_ask(&p, self->handle, wait,
+					       end + ahead));
+			ASSERT_EQ(-ETIMEDOUT, peer_receive(&p, NULL));
+			EXPECT_LE(end, sm_now());
+		}
+		ASSERT_EQ(0, sm_release(self->v.fd, self->handle));
+		EXPECT_EQ(0, peer_stop(&p));
+		ASSERT_EQ(0, sm_create(self->v.fd, LENGTH, &self->handle));
+	}
+}
+
 /* pread. */
 
 TEST_F(share, pread_is_read)
@@ -1395,7 +1486,7 @@ TEST_F(share, end_of_the_owner_wipes_what_is_not_exported)
 	struct secmem_info info;
 	struct peer_tell tell;
 	struct peer owner, user;
-	uint64_t handle, offset;
+	uint64_t handle, offset = 0;
 	int end, fd;
 
 	for (end = 0; end < OWNER_ENDS; end++) {

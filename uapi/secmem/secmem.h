@@ -33,7 +33,8 @@
  * 64 bits, and that of another vault is ENOENT.
  *
  * Lengths and offsets are bytes. A deadline is absolute CLOCK_MONOTONIC
- * nanoseconds, or SECMEM_FOREVER; one in the past makes a call that would
+ * nanoseconds, as the caller's time namespace has that clock, or SECMEM_FOREVER;
+ * one in the past makes a call that would
  * wait fail with ETIMEDOUT, after trying once. A wait that a signal ends
  * returns EINTR and is never restarted by the kernel. A call that takes no
  * deadline (RELEASE, SEAL, REVOKE, EXPORT) waits for no access of others; where a
