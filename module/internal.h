@@ -26,6 +26,7 @@
  *	    secmem_blocks_lock	(leaf)
  *	    user->lock		(leaf)
  *	    secmem_linger_lock	(leaf)
+ *	    secmem_violation_lock	(leaf)
  *	vault->grow_lock, supply->grow
  *				outside everything but mmap_lock, held alone
  *	secmem_vaults.xa_lock	(leaf) which vaults there are
@@ -425,9 +426,13 @@ static inline s64 secmem_deadline_host(s64 deadline)
 /* stats.c */
 struct attribute_group;
 void secmem_counts_sum(struct secmem_counts *sum);
-void secmem_stats_violation(struct secmem_vault *vault,
-			    const struct vm_fault *vmf, bool closed);
 const struct attribute_group **secmem_stats_groups(void);
+
+/* violation.c */
+void secmem_violation_setup(void);
+void secmem_violation_teardown(void);
+void secmem_violation_note(struct secmem_vault *vault,
+			   const struct vm_fault *vmf, bool closed);
 
 /* power.c */
 int secmem_power_setup(void);

@@ -636,6 +636,7 @@ static int __init secmem_init(void)
 	ret = secmem_power_setup();
 	if (ret)
 		goto pages;
+	secmem_violation_setup();
 	secmem_device.groups = secmem_stats_groups();
 	ret = misc_register(&secmem_device);
 	if (ret)
@@ -661,6 +662,7 @@ static void __exit secmem_exit(void)
 	secmem_power_teardown();
 	secmem_linger_teardown();
 	secmem_errand_teardown();
+	secmem_violation_teardown();
 	secmem_pages_teardown();
 	secmem_vault_teardown();
 	secmem_directmap_teardown();

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What can be seen from outside: counts, the attributes under
- * /sys/class/misc/secmem (docs/ABI-sysfs-secmem), the log of violations, and
- * the tracepoints of trace.h.
+ * /sys/class/misc/secmem (docs/ABI-sysfs-secmem), and the tracepoints of
+ * trace.h.
  */
 #include <linux/capability.h>
 #include <linux/device.h>
 #include <linux/module.h>
-#include <linux/ratelimit.h>
-#include <linux/sched.h>
 #include <linux/sysfs.h>
 
 #include "internal.h"
@@ -43,36 +41,6 @@ void secmem_counts_sum(struct secmem_counts *sum)
 		sum->wipes += READ_ONCE(part->wipes);
 		sum->poisoned += READ_ONCE(part->poisoned);
 	}
-}
-
-/**
- * secmem_stats_violation - a touch is refused
- * @vault: whose view was touched
- * @vmf: the touch
- * @closed: of a secret that is closed, not one that is shut
- *
- * Context: Process context, from a fault.
- */
-void secmem_stats_violation(struct secmem_vault *vault,
-			    const struct vm_fault *vmf, bool closed)
-{
-	static DEFINE_RATELIMIT_STATE(limit, DEFAULT_RATELIMIT_INTERVAL,
-				      DEFAULT_RATELIMIT_BURST);
-	bool write = vmf->flags & FAULT_FLAG_WRITE;
-	char name[TASK_COMM_LEN];
-
-	secmem_count_add(violations, 1);
-	trace_secmem_violation(vault->number, task_tgid_nr(current),
-			       vmf->address, write, closed);
-	if (!__ratelimit(&limit))
-		return;
-	get_task_comm(name, current->group_leader);
-	/* An offset, not an address: the log may be anybody's to read. */
-	pr_warn("secmem: %*pE[%d] %s vault %lu at offset 0x%lx %s\n",
-		(int)strlen(name), name, task_tgid_nr(current),
-		write ? "wrote to" : "read", vault->number,
-		vmf->pgoff << PAGE_SHIFT,
-		closed ? "after the secret was closed" : "without an access");
 }
 
 static ssize_t version_show(struct device *device,

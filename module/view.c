@@ -182,7 +182,7 @@ static vm_fault_t secmem_view_refuse(const struct vm_fault *vmf, bool closed)
 {
 	struct secmem_grant *grant = vmf->vma->vm_private_data;
 
-	secmem_stats_violation(grant->vault, vmf, closed);
+	secmem_violation_note(grant->vault, vmf, closed);
 	return closed ? VM_FAULT_SIGBUS : VM_FAULT_SIGSEGV;
 }
 

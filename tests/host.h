@@ -112,4 +112,10 @@ static inline int host_log_count(int fd, const char *text)
 	}
 }
 
+/* Until it has a line with the text: 0 or -ETIMEDOUT. */
+static inline int host_log_wait(int fd, const char *text)
+{
+	return SM_WAIT_UNTIL(host_log_count(fd, text) > 0);
+}
+
 #endif /* SECMEM_HOST_H */
