@@ -29,7 +29,7 @@ u64 secmem_protections(void)
 		   BIT_ULL(SECMEM_PROT_NO_HIBERNATE) |
 		   BIT_ULL(SECMEM_PROT_MEMLOCK);
 
-	if (secmem_compat_memcg_charges())
+	if (memcg_kmem_online())
 		mask |= BIT_ULL(SECMEM_PROT_MEMCG);
 	if (secmem_directmap_why() == SECMEM_WHY_IN_FORCE)
 		mask |= BIT_ULL(SECMEM_PROT_DIRECT_MAP);
@@ -54,6 +54,8 @@ u8 secmem_protection_why(unsigned int bit)
 		return secmem_directmap_why();
 	case SECMEM_PROT_WIPE_PANIC:
 		return secmem_power_panic_why();
+	case SECMEM_PROT_MEMCG:
+		return SECMEM_WHY_UNCHARGED;
 	default:
 		return SECMEM_WHY_KERNEL;
 	}

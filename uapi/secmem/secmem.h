@@ -173,6 +173,8 @@
 #define SECMEM_WHY_STAYED	4	/* tried, and a look showed no effect */
 #define SECMEM_WHY_NO_MEMORY	5	/* no memory for it when the module was loaded */
 #define SECMEM_WHY_CRASH_KERNEL	6	/* one is loaded, and runs before panic notifiers */
+#define SECMEM_WHY_UNCHARGED	7	/* memory cgroups count no pages of the kernel */
+#define SECMEM_WHY_PANIC_LOCK	8	/* the way to the pages leads through a lock */
 
 /*
  * SECMEM_IOC_INFO: what this kernel and this file offer.
@@ -210,7 +212,8 @@ struct secmem_info {
 /*
  * SECMEM_IOC_CREATE: a secret of length bytes, zero or random.
  * Needs CREATE on a grant of a whole vault. Its memory is reserved and charged
- * to the caller here. align is a power of two up to SECMEM_ALIGN_MAX, or 0
+ * to the caller here (of one in the root cgroup the kernel counts nothing). align
+ * is a power of two up to SECMEM_ALIGN_MAX, or 0
  * for 1. The data ends where its last page ends, so that the byte behind it
  * faults, if length is a multiple of align; else the secret is created
  * without SECMEM_PROT_OVERRUN, which it says in protections. Where length is
