@@ -289,6 +289,7 @@ struct secmem_vault {
 	struct list_head free[SECMEM_ORDERS];	/* FIFO; slots_lock */
 	u32 free_count[SECMEM_ORDERS];		/* protected by slots_lock */
 	u32 secret_count;		/* live ones; slots_lock */
+	atomic_t waiters;		/* for one of its secrets; to be shown */
 	struct list_head supplies;	/* of pages; slots_lock */
 	u32 view_pages;			/* of the largest view of it all; racy hint */
 	spinlock_t calls_lock;		/* what calls have on secrets' lists */
@@ -425,6 +426,7 @@ static inline s64 secmem_deadline_host(s64 deadline)
 
 /* stats.c */
 struct attribute_group;
+struct seq_file;
 void secmem_counts_sum(struct secmem_counts *sum);
 const struct attribute_group **secmem_stats_groups(void);
 
@@ -719,6 +721,7 @@ u32 secmem_bytes_tail(const struct secmem_bytes *bytes);
 struct secmem_user;
 struct secmem_user *secmem_user_get(void);
 void secmem_user_put(struct secmem_user *user);
+void secmem_user_show(const struct secmem_user *user, struct seq_file *seq);
 bool secmem_user_is_current(const struct secmem_user *user);
 int secmem_user_charge(struct secmem_user *user, s32 used, s32 idle,
 		       bool asked);
@@ -778,6 +781,7 @@ int secmem_pages_get(struct secmem_vault *vault, u64 owner,
 		     struct page **pages, unsigned int count);
 void secmem_pages_put(struct page **pages, unsigned int count);
 void secmem_pages_end(struct secmem_vault *vault);
+void secmem_pages_show(struct secmem_vault *vault, struct seq_file *seq);
 void secmem_pages_leave(struct secmem_vault *vault, u64 owner);
 
 /* directmap.c */

@@ -590,12 +590,12 @@ static void secmem_file_show_fdinfo(struct seq_file *seq, struct file *file)
 	seq_printf(seq, "vault:\t%lu\nowner:\t%d ", grant->vault->number,
 		   owner.pid);
 	secmem_file_show_text(seq, owner.name, sizeof(owner.name));
-	seq_printf(seq, "\nrights:\t%#x\n", grant->rights);
+	seq_printf(seq, "\nrights:\t%#x\nvault-secrets:\t%u\nvault-waiters:\t%u\n",
+		   grant->rights, secmem_vault_secrets(grant->vault),
+		   atomic_read(&grant->vault->waiters));
+	secmem_pages_show(grant->vault, seq);
 	if (grant->secret)
 		secmem_file_show_secret(seq, grant);
-	else
-		seq_printf(seq, "secrets:\t%u\n",
-			   secmem_vault_secrets(grant->vault));
 }
 
 const struct file_operations secmem_file_ops = {

@@ -14,6 +14,7 @@
  */
 #include <linux/log2.h>
 #include <linux/sched/signal.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "internal.h"
@@ -478,4 +479,32 @@ void secmem_pages_end(struct secmem_vault *vault)
 		INIT_LIST_HEAD(&surplus);
 		kref_put(&supply->ref, secmem_supply_free);
 	}
+}
+
+/**
+ * secmem_pages_show - how much serves in a vault and who pays, lines of fdinfo
+ * @vault: the caller has a reference
+ * @seq: where
+ *
+ * A user who has supplies by several address spaces may be named more than once.
+ *
+ * Context: Any.
+ */
+void secmem_pages_show(struct secmem_vault *vault, struct seq_file *seq)
+{
+	const struct secmem_user *last = NULL;
+	struct secmem_supply *supply;
+	u64 pages = 0;
+
+	spin_lock(&vault->slots_lock);
+	list_for_each_entry(supply, &vault->supplies, by_vault) {
+		spin_lock(&supply->lock);
+		pages += supply->used;
+		spin_unlock(&supply->lock);
+		if (supply->user != last)
+			secmem_user_show(supply->user, seq);
+		last = supply->user;
+	}
+	spin_unlock(&vault->slots_lock);
+	seq_printf(seq, "vault-bytes:\t%llu\n", pages << PAGE_SHIFT);
 }

@@ -3,6 +3,7 @@
  * Who is charged for the pages of secrets.
  */
 #include <linux/sched/user.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "internal.h"
@@ -149,4 +150,23 @@ int secmem_user_charge(struct secmem_user *user, s32 used, s32 idle,
 	user->charged = charged;
 	spin_unlock(&user->lock);
 	return 0;
+}
+
+/**
+ * secmem_user_show - what a user has locked, a line of fdinfo
+ * @user: the caller has a reference
+ * @seq: where
+ *
+ * It is what RLIMIT_MEMLOCK or the cap is compared with, so what io_uring and BPF
+ * locked is in it.
+ *
+ * Context: Any.
+ */
+void secmem_user_show(const struct secmem_user *user, struct seq_file *seq)
+{
+	const struct user_struct *payer = user->cred->user;
+
+	seq_printf(seq, "vault-locked:\t%u %llu\n",
+		   from_kuid_munged(seq_user_ns(seq), payer->uid),
+		   (u64)atomic_long_read(&payer->locked_vm) << PAGE_SHIFT);
 }

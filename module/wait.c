@@ -222,6 +222,7 @@ int secmem_secret_wait_begin(struct secmem_waiter *waiter)
 						    TASK_FREEZABLE);
 	waiter->queued = true;
 	atomic_inc(&cold->waiters);
+	atomic_inc(&secret->vault->waiters);
 	secmem_count_add(waiters, 1);
 	secmem_count_add(waits, 1);
 	trace_secmem_wait(secret->vault->number, secmem_secret_handle(secret));
@@ -274,6 +275,7 @@ int secmem_secret_wait_end(struct secmem_waiter *waiter)
 	if (!ret && signal_pending_state(mode, current))
 		ret = -EINTR;
 	atomic_dec(&cold->waiters);
+	atomic_dec(&waiter->secret->vault->waiters);
 	secmem_count_add(waiters, -1);
 	return ret == -ETIMEDOUT && nowait ? -EAGAIN : ret;
 }

@@ -1413,6 +1413,49 @@ TEST_F(share, fdinfo_tells_state_and_counts)
 	close(fd);
 }
 
+/* Through each of its files, that of one secret too. */
+TEST_F(share, fdinfo_tells_of_the_vault)
+{
+	char text[4096], bytes[32], locked[64];
+	struct sm_call writer = {
+		.call = SECMEM_IOC_ACQUIRE,
+		.flags = SECMEM_WRITE,
+		.deadline = SECMEM_FOREVER,
+	};
+	int fds[2], i;
+	uint64_t large;
+
+	ASSERT_EQ(0, EXPORT(RIGHTS_OF_ONE, &fds[0]));
+	fds[1] = self->v.fd;
+	ASSERT_EQ(0, sm_create(self->v.fd, SM_PAGE + 1, &large));
+	ASSERT_EQ(0, sm_acquire(self->v.fd, large, SECMEM_READ, NULL));
+	writer.fd = self->v.fd;
+	writer.handle = large;
+	ASSERT_EQ(0, sm_call_start(&writer));
+	ASSERT_EQ(0, sm_wait_waiters(self->v.fd, large, 1));
+	snprintf(bytes, sizeof(bytes), "%zu", 3 * SM_PAGE);
+	snprintf(locked, sizeof(locked), "0 %zu", 3 * SM_PAGE);
+	for (i = 0; i < 2; i++) {
+		ASSERT_LT(0, fdinfo(fds[i], text, sizeof(text)));
+		EXPECT_STREQ("2", field(text, "vault-secrets"));
+		EXPECT_STREQ(bytes, field(text, "vault-bytes"));
+		EXPECT_STREQ(locked, field(text, "vault-locked"));
+		EXPECT_STREQ("1", field(text, "vault-waiters"));
+	}
+	ASSERT_EQ(0, sm_release(self->v.fd, large));
+	ASSERT_EQ(0, sm_call_finish(&writer));
+	ASSERT_EQ(0, sm_release(self->v.fd, large));
+	ASSERT_EQ(0, sm_close(self->v.fd, large));
+	for (i = 0; i < 2; i++) {
+		ASSERT_LT(0, fdinfo(fds[i], text, sizeof(text)));
+		EXPECT_STREQ("1", field(text, "vault-secrets"));
+		EXPECT_STREQ("0", field(text, "vault-waiters"));
+	}
+	snprintf(bytes, sizeof(bytes), "%zu", SM_PAGE);
+	EXPECT_STREQ(bytes, field(text, "vault-bytes"));
+	close(fds[0]);
+}
+
 /* Whatever a label holds, it neither makes lines nor talks to terminals. */
 TEST_F(share, fdinfo_escapes_the_label)
 {

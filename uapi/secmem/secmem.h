@@ -425,7 +425,11 @@ struct secmem_export_args {
  * secret is closing, EPOLLHUP when it is closed; EPOLLERR for a grant of a
  * whole vault, and where 1,024 watch this file already. fdinfo shows state, label and
  * counts, the number of the vault and its owner: the process that used it last,
- * or the one that opened it while none has.
+ * or the one that opened it while none has. Of the vault it shows how many secrets
+ * it has (vault-secrets) and calls wait for one of them (vault-waiters), the bytes
+ * of the pages that serve them (vault-bytes), and for each user who is charged for
+ * some, at least once, its uid and the bytes that it has locked in all, which
+ * its limit is compared with (vault-locked).
  *
  * An administrator ends a vault by that number, whoever holds it: written to
  * /sys/class/misc/secmem/revoke (CAP_SYS_ADMIN), it revokes all secrets of the
