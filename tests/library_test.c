@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What libsecmem promises, call by call; its examples; secmemctl. Each test is
- * a process of its own, so that each begins with an unused library.
+ * What libsecmem promises, call by call; its examples. Each test is a process
+ * of its own, so that each begins with an unused library.
  */
+#include "command.h"
 #include <limits.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -2154,43 +2155,6 @@ TEST(each_error_has_a_sentence_that_says_what_to_do)
 #include "../userlib/examples/with-ioctls.c"
 #undef main
 
-/* What a child writes to its standard output, and how it ends. */
-static int output_of(int (*program)(void), const char *input, char *output,
-		     size_t size)
-{
-	int in[2], out[2], status;
-	size_t used = 0;
-	ssize_t got;
-	pid_t pid;
-
-	if (pipe(in) || pipe(out))
-		return -1;
-	pid = fork();
-	if (!pid) {
-		dup2(in[0], 0);
-		dup2(out[1], 1);
-		close(in[0]);
-		close(in[1]);
-		close(out[0]);
-		close(out[1]);
-		status = program();
-		fflush(stdout);
-		_exit(status);
-	}
-	close(in[0]);
-	close(out[1]);
-	got = write(in[1], input, strlen(input));
-	close(in[1]);
-	while (used < size - 1 &&
-	       (got = read(out[0], output + used, size - 1 - used)) > 0)
-		used += got;
-	output[used] = 0;
-	close(out[0]);
-	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-		return -1;
-	return WEXITSTATUS(status);
-}
-
 TEST(example_with_library)
 {
 	char output[256];
@@ -2208,20 +2172,6 @@ TEST(example_with_ioctls)
 
 	EXPECT_EQ(0, output_of(ioctls_example, "", output, 256));
 	EXPECT_EQ(0, strncmp("byte 0 of 32: ", output, 14));
-}
-
-static const char *command_line;
-
-static int shell(void)
-{
-	execl("/bin/sh", "sh", "-c", command_line, NULL);
-	return 127;
-}
-
-static int run(const char *line, const char *input, char *output, size_t size)
-{
-	command_line = line;
-	return output_of(shell, input, output, size);
 }
 
 /* C++, which the C of these tests cannot throw. */
@@ -2249,139 +2199,6 @@ TEST(example_prefork)
 		     output);
 	EXPECT_EQ(0, info_now().secrets);
 	EXPECT_EQ(0, info_now().accesses);
-}
-
-TEST(secmemctl_status)
-{
-	char output[8192];
-
-	EXPECT_EQ(0, run("secmemctl status", "", output, sizeof(output)));
-	EXPECT_NE(NULL, strstr(output, "\nunmapped       yes  "));
-	EXPECT_NE(NULL, strstr(output, "\nvaults         0\n"));
-	EXPECT_NE(NULL, strstr(output, "\ngrants         0\n"));
-	EXPECT_EQ(1, run("secmemctl status >/dev/full 2>&1", "", output,
-			 sizeof(output)));
-}
-
-TEST(secmemctl_revoke)
-{
-	char output[4096], command[160];
-	secmem_secret_t secret;
-	int fd = sm_open();
-	unsigned long number;
-
-	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, secmem_create_zero(&secret, 1, NULL));
-	snprintf(command, sizeof(command),
-		 "sed -n 's/^vault:[^0-9]*//p' /proc/%d/fdinfo/%d", getpid(),
-		 fd);
-	ASSERT_EQ(0, run(command, "", output, sizeof(output)));
-	number = strtoul(output, NULL, 10);
-	ASSERT_LT(0, number);
-	snprintf(command, sizeof(command), "secmemctl revoke %lu", number);
-	EXPECT_EQ(0, run(command, "", output, sizeof(output)));
-	EXPECT_EQ(-EKEYREVOKED, sm_create(fd, 1, &(uint64_t){ 0 }));
-	/* Another vault is another's. */
-	EXPECT_EQ(0, secmem_close(secret, 0));
-	EXPECT_EQ(1, run("secmemctl revoke 99999999 2>&1", "", output,
-			 sizeof(output)));
-	EXPECT_NE(NULL, strstr(output, "no vault has the number"));
-	EXPECT_NE(0,
-		  run("secmemctl revoke x 2>&1", "", output, sizeof(output)));
-	EXPECT_NE(0, run("secmemctl revoke 2>&1", "", output, sizeof(output)));
-	close(fd);
-}
-
-TEST(secmemctl_run)
-{
-	char output[8192];
-
-	EXPECT_EQ(0, run("secmemctl run -- secmemctl cat", text, output,
-			 sizeof(output)));
-	EXPECT_STREQ(text, output);
-	EXPECT_EQ(0, run("secmemctl run -n 7 sh -c 'secmemctl cat; cat'", text,
-			 output, sizeof(output)));
-	EXPECT_STREQ("correct", output);
-	EXPECT_EQ(0, run("exec 5<&0 </dev/null; secmemctl run -f 5 "
-			 "secmemctl cat",
-			 text, output, sizeof(output)));
-	EXPECT_STREQ(text, output);
-	/* Nor where it would be read from by accident. */
-	EXPECT_EQ(0, run("exec 5<&0 <&- 2>&-; secmemctl run -f 5 sh -c "
-			 "'test $SECMEM_FD -gt 2 && secmemctl cat'",
-			 text, output, sizeof(output)));
-	EXPECT_STREQ(text, output);
-	EXPECT_EQ(0, run("secmemctl run -l web -r read,compare secmemctl stat",
-			 text, output, sizeof(output)));
-	EXPECT_NE(NULL, strstr(output, "state          open\n"));
-	EXPECT_NE(NULL, strstr(output, "label          web\n"));
-	EXPECT_NE(NULL, strstr(output, "length         28 bytes\n"));
-	EXPECT_NE(NULL, strstr(output, "rights         read,compare\n"));
-	EXPECT_EQ(0, run("secmemctl run sh -c 'secmemctl stat $SECMEM_FD'",
-			 text, output, sizeof(output)));
-	EXPECT_EQ(5, run("secmemctl run sh -c 'exit 5'", text, output,
-			 sizeof(output)));
-	EXPECT_EQ(127, run("secmemctl run /nonesuch 2>&1", text, output,
-			   sizeof(output)));
-	EXPECT_EQ(126,
-		  run("secmemctl run / 2>&1", text, output, sizeof(output)));
-	EXPECT_EQ(1,
-		  run("secmemctl run true 2>&1", "", output, sizeof(output)));
-	EXPECT_STREQ("secmemctl: reading the secret: No data available\n",
-		     output);
-	EXPECT_EQ(0, info_now().secrets);
-}
-
-TEST(secmemctl_usage)
-{
-	static const char *const wrong[] = {
-		"",
-		"nonesuch",
-		"--nonesuch",
-		"status x",
-		"status -x",
-		"run",
-		"run -r sit x",
-		"run -r create x",
-		"run -r '' x",
-		"run -f x x",
-		"run -n 0 x",
-		"run -n 1048577 x",
-		"stat x",
-		"stat 3 4",
-		"cat x",
-		"run -l 12345678901234567890123456789012 x",
-	};
-	static const char *const failing[] = {
-		"cat",
-		"stat",
-		"stat 0",
-		"stat 1000",
-	};
-	char line[256], output[8192];
-	unsigned int i;
-
-	for (i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
-		snprintf(line, sizeof(line), "secmemctl %s 2>&1 >/dev/null",
-			 wrong[i]);
-		EXPECT_EQ(1, run(line, "", output, sizeof(output)));
-		EXPECT_NE(NULL, strstr(output, "\nTry 'secmemctl --help' for"))
-		{
-			TH_LOG("%s: %s", line, output);
-		}
-	}
-	for (i = 0; i < sizeof(failing) / sizeof(*failing); i++) {
-		snprintf(line, sizeof(line), "secmemctl %s 2>&1", failing[i]);
-		EXPECT_EQ(1, run(line, "", output, sizeof(output)));
-		EXPECT_EQ(0, strncmp(output, "secmemctl: ", 11));
-		EXPECT_EQ(NULL, strstr(output, "Try"));
-	}
-	EXPECT_EQ(0, run("secmemctl --help", "", output, sizeof(output)));
-	EXPECT_EQ(0, strncmp(output, "\nUsage:\n secmemctl ", 19));
-	EXPECT_EQ(0, run("secmemctl run --help", "", output, sizeof(output)));
-	EXPECT_NE(NULL, strstr(output, "\nUsage:\n secmemctl run "));
-	EXPECT_EQ(0, run("secmemctl -V", "", output, sizeof(output)));
-	EXPECT_STREQ("secmemctl (libsecmem " LIBSECMEM_VERSION ")\n", output);
 }
 
 TEST_HARNESS_MAIN

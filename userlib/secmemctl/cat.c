@@ -30,18 +30,17 @@ int cat_run(int argc, char **argv)
 {
 	secmem_secret_t secret;
 	int error, result = 0, status;
+	const char *operand;
 
-	status = no_operands(argc, argv);
+	status = one_operand(argc, argv, &operand);
 	if (status >= 0)
 		return status;
-	error = secmem_adopt(secmem_fd_from_env(NULL), &secret);
-	if (error)
-		return adopt_fail(error);
+	status = operand_adopt(operand, &secret);
+	if (status)
+		return status;
 	error = secmem_with_bytes(secret, SECMEM_FOREVER, cat_write, NULL,
 				  &result);
 	if (error)
-		return fail("reading the secret", error);
-	if (result)
-		return fail("write error", result);
-	return EXIT_SUCCESS;
+		return secmem_fail("reading the secret", error);
+	return result ? fail("write error", result) : EXIT_SUCCESS;
 }

@@ -23,41 +23,68 @@ static const struct command *running;
 static const struct command commands[] = {
 	{
 		"status",
-		"",
+		"[options]",
 		"show what this kernel enforces, and why it does not",
-		NULL,
+		" -j, --json           as JSON\n",
 		NULL,
 		status_run,
 	},
 	{
+		"check",
+		"[options]",
+		"say by the exit status whether protections are in force",
+		" -r, --require LIST   these, by the names that status has; all without it\n",
+		"It creates a secret under them, too, as a program of this user's would.\n"
+		"Exits with 0 where they hold, 1 where one does not or no secret can be\n"
+		"had, 2 where that could not be found out.\n",
+		check_run,
+	},
+	{
+		"list",
+		"[options]",
+		"show vaults: whose they are, what they take, who waits",
+		" -j, --json           as JSON\n",
+		"root sees those of all processes, other users those of their own.\n",
+		list_run,
+	},
+	{
 		"run",
 		"[options] [--] COMMAND [ARGUMENT...]",
-		"read a secret and give COMMAND a grant of it",
-		" -f, --fd FD          read the secret from FD, not standard input\n"
+		"read secrets and give COMMAND a grant of each",
+		" -N, --name NAME      begin a secret whose descriptor NAME tells, not SECMEM_FD\n"
+		" -f, --fd FD          read it from FD, not standard input\n"
 		" -l, --label TEXT     its public label\n"
 		" -n, --length BYTES   read that many bytes, not up to the end\n"
+		" -t, --text           drop a newline at its end\n"
+		" -c, --confirm        ask for it twice, at a terminal\n"
 		" -r, --rights LIST    what COMMAND may do: some of read,write,map,\n"
 		"                        compare,seal,close,revoke,export\n"
 		"                        (read,map,compare,close)\n"
-		" -s, --suspend-wipe   the secret does not outlive a suspend\n",
-		"COMMAND finds the grant's descriptor in SECMEM_FD, and the end of file\n"
-		"where the secret was read.\n",
+		" -s, --suspend-wipe   it does not outlive a suspend\n",
+		"COMMAND finds the grant's descriptor in the environment, and the end of file\n"
+		"where the secret was read. A terminal is asked for a line, without echo, and\n"
+		"stays. Options before the first --name hold for each secret:\n"
+		"\n"
+		" secmemctl run -t -N DB_KEY -f 3 -N API_KEY -f 4 server 3<db.key 4<api.key\n"
+		"\n"
+		"Exits as COMMAND does; with 125 where secmemctl failed, 126 where COMMAND\n"
+		"cannot be executed, 127 where there is none.\n",
 		run_run,
 	},
 	{
 		"stat",
-		"[FD]",
-		"show how the secret of FD, or of SECMEM_FD, stands",
-		NULL,
-		NULL,
+		"[options] [FD|NAME]",
+		"show how a secret stands, that of SECMEM_FD",
+		" -j, --json           as JSON\n",
+		"Or that of the descriptor FD, or of the one that the variable NAME tells.\n",
 		stat_run,
 	},
 	{
 		"cat",
-		"",
-		"write the secret of SECMEM_FD to standard output",
+		"[FD|NAME]",
+		"write a secret to standard output, that of SECMEM_FD",
 		NULL,
-		NULL,
+		"Or that of the descriptor FD, or of the one that the variable NAME tells.\n",
 		cat_run,
 	},
 	{
@@ -65,7 +92,7 @@ static const struct command commands[] = {
 		"NUMBER",
 		"end the vault of that number, whoever holds it",
 		NULL,
-		"The number stands in /proc/PID/fdinfo of the vault's files. Needs\n"
+		"The number is that of secmemctl list. Needs\n"
 		"CAP_SYS_ADMIN.\n",
 		revoke_run,
 	},
@@ -80,6 +107,15 @@ static const struct command commands[] = {
 		demo_run,
 	},
 };
+
+const char *command_name(void)
+{
+	static char name[32];
+
+	snprintf(name, sizeof(name), "secmemctl%s%s", running ? " " : "",
+		 running ? running->name : "");
+	return name;
+}
 
 void usage(void)
 {

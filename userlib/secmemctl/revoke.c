@@ -14,21 +14,17 @@
 
 int revoke_run(int argc, char **argv)
 {
-	static const struct option options[] = { COMMON_OPTIONS, { 0 } };
-	int error = 0, fd, option;
+	int error = 0, fd, status;
 	const char *number;
 	size_t length;
 
-	option = getopt_long(argc, argv, "+hV", options, NULL);
-	if (option != -1)
-		return common_option(option);
-	if (argc - optind != 1) {
-		complain(optind < argc ? "unexpected argument '%s'" :
-					 "no number of a vault given",
-			 argv[argc - 1]);
+	status = one_operand(argc, argv, &number);
+	if (status >= 0)
+		return status;
+	if (!number) {
+		complain("no number of a vault given");
 		return usage_fail();
 	}
-	number = argv[optind];
 	length = strlen(number);
 	if (!length || strspn(number, "0123456789") != length) {
 		complain("not the number of a vault: '%s'", number);

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,19 @@ void complain(const char *format, ...)
 int fail(const char *what, int error)
 {
 	complain("%s: %s", what, strerror(-error));
+	return EXIT_FAILURE;
+}
+
+int secmem_fail(const char *what, int error)
+{
+	const char *advice = secmem_strerror(error);
+
+	/* One of read(2)'s, say, has none. */
+	if (advice == secmem_strerror(INT_MAX))
+		return fail(what, error);
+	complain("%s: %s: %s", what, strerror(-error), advice);
+	if (error == -ENOMEM)
+		limit_explain();
 	return EXIT_FAILURE;
 }
 
@@ -58,34 +72,44 @@ static int signed_only(void)
 
 int device_fail(int error)
 {
-	if (error == -ENOENT || error == -ENXIO || error == -ENODEV) {
-		complain("%s: %s (is the module loaded?)", SECMEM_DEVICE,
-			 strerror(-error));
-		if (signed_only())
-			complain(
-				"this kernel loads signed modules only: sign secmem.ko with a key that the machine knows (DKMS: mokutil --import /var/lib/dkms/mok.pub, then reboot)");
-	} else if (error == -EACCES)
-		complain("%s: %s (is the user in group secmem?)", SECMEM_DEVICE,
-			 strerror(-error));
-	else
-		return fail(SECMEM_DEVICE, error);
+	secmem_fail(SECMEM_DEVICE, error);
+	if ((error == -ENOENT || error == -ENXIO || error == -ENODEV) &&
+	    signed_only())
+		complain(
+			"this kernel loads signed modules only: sign secmem.ko with a key that the machine knows (DKMS: mokutil --import /var/lib/dkms/mok.pub, then reboot)");
 	return EXIT_FAILURE;
 }
 
-int adopt_fail(int error)
+/* A number is a file descriptor, all else the name of a variable with one. */
+static int operand_fd(const char *operand)
 {
+	unsigned int number;
+
+	if (operand && !number_of(operand, &number))
+		return number;
+	return secmem_fd_from_env(operand);
+}
+
+int operand_adopt(const char *operand, secmem_secret_t *secret)
+{
+	const char *name = operand ? operand : "SECMEM_FD";
+	int error = secmem_adopt(operand_fd(operand), secret);
+
+	if (!error)
+		return EXIT_SUCCESS;
 	if (error == -ENOENT)
-		complain("SECMEM_FD is not set");
+		complain("%s is not set", name);
 	else if (error == -EINVAL || error == -ENOTTY)
-		complain("not a grant of one secret");
+		complain("%s: not a grant of one secret", name);
 	else
-		return fail("grant", error);
+		return secmem_fail(name, error);
 	return EXIT_FAILURE;
 }
 
 int usage_fail(void)
 {
-	fputs("Try 'secmemctl --help' for more information.\n", stderr);
+	fprintf(stderr, "Try '%s --help' for more information.\n",
+		command_name());
 	return EXIT_FAILURE;
 }
 
@@ -120,17 +144,52 @@ int common_option(int option)
 	}
 }
 
-int no_operands(int argc, char **argv)
+/* The options of commands that have but the common ones. */
+static int no_options(int argc, char **argv)
 {
 	static const struct option options[] = { COMMON_OPTIONS, { 0 } };
+	int option = getopt_long(argc, argv, "+hV", options, NULL);
+
+	return option == -1 ? -1 : common_option(option);
+}
+
+int no_operands(int argc, char **argv)
+{
+	int status = no_options(argc, argv);
+
+	return status < 0 ? operands_end(argc, argv, 0) : status;
+}
+
+int one_operand(int argc, char **argv, const char **operand)
+{
+	int status = no_options(argc, argv);
+
+	*operand = status < 0 && optind < argc ? argv[optind] : NULL;
+	return status < 0 ? operands_end(argc, argv, 1) : status;
+}
+
+int json_option(int argc, char **argv, int *json)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		COMMON_OPTIONS,
+		{ 0 },
+	};
 	int option;
 
-	option = getopt_long(argc, argv, "+hV", options, NULL);
-	if (option != -1)
-		return common_option(option);
-	if (optind < argc) {
-		complain("unexpected argument '%s'", argv[optind]);
-		return usage_fail();
+	while ((option = getopt_long(argc, argv, "+jhV", options, NULL)) !=
+	       -1) {
+		if (option != 'j')
+			return common_option(option);
+		*json = 1;
 	}
 	return -1;
+}
+
+int operands_end(int argc, char **argv, int most)
+{
+	if (argc - optind <= most)
+		return -1;
+	complain("unexpected argument '%s'", argv[optind + most]);
+	return usage_fail();
 }

@@ -23,29 +23,28 @@ static void status_row(const char *name, int in_force, unsigned int why,
 #define ROUTE_FILE "/sys/class/misc/secmem/direct_map_route"
 
 /* How pages leave the direct map; the table's row says why they do not. */
-static void status_route(void)
+static void status_route(char *route, size_t size)
 {
 	FILE *file = fopen(ROUTE_FILE, "re");
-	char route[32] = "unknown\n";
 
-	if (file && !fgets(route, sizeof(route), file))
-		strcpy(route, "unknown\n");
+	if (!file || !fgets(route, size, file))
+		snprintf(route, size, "unknown");
 	if (file)
 		fclose(file);
-	printf("direct map     route %s", route);
+	route[strcspn(route, "\n")] = '\0';
 }
 
 static void status_print(const struct secmem_info *info)
 {
+	char name[16], route[32];
 	unsigned int bit;
-	char name[16];
 
 	printf("module         %.*s, interface %u\n",
 	       (int)sizeof(info->version), info->version, info->abi_version);
 	printf("library        %s, interface %u\n", secmem_version(),
 	       SECMEM_ABI_VERSION);
-	status_route();
-	putchar('\n');
+	status_route(route, sizeof(route));
+	printf("direct map     route %s\n\n", route);
 
 	printf("PROTECTION     ON   MEANING\n");
 	for (bit = 0; bit < SECMEM_PROT_COUNT; bit++)
@@ -82,17 +81,82 @@ static void status_print(const struct secmem_info *info)
 	       (uint64_t)info->wipes);
 }
 
+static void status_json_protections(const struct secmem_info *info)
+{
+	const char *reason;
+	unsigned int bit;
+
+	json_open("protections", '{');
+	for (bit = 0; bit < SECMEM_PROT_COUNT; bit++) {
+		json_open(secmem_protection_name(bit), '{');
+		json_bool("on", info->protections >> bit & 1);
+		reason = secmem_why_text(info->why[bit]);
+		if (!(info->protections >> bit & 1))
+			json_text("why", reason ? reason : "no reason known",
+				  SIZE_MAX);
+		json_close('}');
+	}
+	json_close('}');
+}
+
+static void status_json_version(const char *name, const char *version,
+				size_t size, uint32_t interface)
+{
+	json_open(name, '{');
+	json_text("version", version, size);
+	json_number("interface", interface);
+	json_close('}');
+}
+
+static void status_json(const struct secmem_info *info)
+{
+	char route[32];
+
+	json_open(NULL, '{');
+	status_json_version("module", info->version, sizeof(info->version),
+			    info->abi_version);
+	status_json_version("library", secmem_version(), SIZE_MAX,
+			    SECMEM_ABI_VERSION);
+	status_route(route, sizeof(route));
+	json_text("direct_map_route", route, sizeof(route));
+	status_json_protections(info);
+	json_open("limits", '{');
+	json_number("secret_bytes", info->length_max);
+	json_number("vault_secrets", info->secrets_max);
+	if (info->memlock_cap)
+		json_number("memlock_cap", info->memlock_cap);
+	else
+		json_null("memlock_cap");
+	json_close('}');
+	json_open("counts", '{');
+	json_number("vaults", info->vaults - 1);
+	json_number("grants", info->grants - 1);
+	json_number("secrets", info->secrets);
+	json_number("pages", info->pages);
+	json_number("accesses", info->accesses);
+	json_number("waiters", info->waiters);
+	json_number("violations", info->violations);
+	json_number("wipes", info->wipes);
+	json_close('}');
+	json_close('}');
+}
+
 int status_run(int argc, char **argv)
 {
+	int error, json = 0, status;
 	struct secmem_info info;
-	int error, status;
 
-	status = no_operands(argc, argv);
+	status = json_option(argc, argv, &json);
+	if (status < 0)
+		status = operands_end(argc, argv, 0);
 	if (status >= 0)
 		return status;
 	error = secmem_grant_info(SECMEM_GRANT_DEFAULT, &info, sizeof(info));
 	if (error)
 		return device_fail(error);
-	status_print(&info);
+	if (json)
+		status_json(&info);
+	else
+		status_print(&info);
 	return output_end();
 }

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A line that somebody types and nobody sees.
+ *
+ * Whatever ends this process by a signal, or stops it, must find the terminal
+ * as it was. So these signals are blocked but for the wait itself: one that
+ * comes is taken note of, echo is switched on again, and only then the signal
+ * does what it did before. SIGTTIN and SIGTTOU need no care: they stop a
+ * background process in tcsetattr(3), before that has changed anything.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+#include "secmemctl.h"
+
+static const int signals[] = {
+	SIGALRM, SIGCONT, SIGHUP,  SIGINT,  SIGPIPE,
+	SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2,
+};
+
+struct terminal {
+	int fd;
+	struct termios before;
+	struct termios silent;
+	sigset_t mask; /* before */
+	struct sigaction actions[ARRAY_SIZE(signals)]; /* before */
+};
+
+static volatile sig_atomic_t terminal_signals[NSIG];
+
+static void terminal_note(int number)
+{
+	terminal_signals[number] = 1;
+}
+
+static void terminal_catch(struct terminal *terminal)
+{
+	struct sigaction action = { .sa_handler = terminal_note };
+	sigset_t blocked;
+	size_t i;
+
+	sigemptyset(&blocked);
+	for (i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaddset(&blocked, signals[i]);
+	sigprocmask(SIG_BLOCK, &blocked, &terminal->mask);
+	for (i = 0; i < ARRAY_SIZE(signals); i++) {
+		sigaction(signals[i], NULL, &terminal->actions[i]);
+		/* As nohup(1) starts it. */
+		if (terminal->actions[i].sa_handler != SIG_IGN)
+			sigaction(signals[i], &action, NULL);
+	}
+}
+
+static void terminal_uncatch(struct terminal *terminal)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaction(signals[i], &terminal->actions[i], NULL);
+	sigprocmask(SIG_SETMASK, &terminal->mask, NULL);
+}
+
+static void terminal_put(const struct terminal *terminal, const char *text)
+{
+	/* It may be open for reading alone. */
+	if (write(terminal->fd, text, strlen(text)) < 0 &&
+	    write(STDERR_FILENO, text, strlen(text)) < 0)
+		return;
+}
+
+/* One signal's effect; most of them do not return. */
+static void terminal_raise(const struct terminal *terminal, size_t i)
+{
+	struct sigaction action = { .sa_handler = terminal_note };
+	sigset_t blocked;
+
+	sigaction(signals[i], &terminal->actions[i], NULL);
+	raise(signals[i]);
+	/* Here it comes; and others, which are taken note of. */
+	sigprocmask(SIG_SETMASK, &terminal->mask, &blocked);
+	sigprocmask(SIG_SETMASK, &blocked, NULL);
+	sigaction(signals[i], &action, NULL);
+}
+
+/* With the terminal as it was. After SIGCONT it is only asked anew. */
+static void terminal_obey(const struct terminal *terminal)
+{
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(signals)) {
+		if (signals[i] == SIGCONT || !terminal_signals[signals[i]]) {
+			i++;
+			continue;
+		}
+		terminal_signals[signals[i]] = 0;
+		terminal_raise(terminal, i);
+		i = 0;
+	}
+}
+
+/* Until there is a line, or a signal: 0 or -EINTR, or another error. */
+static int terminal_wait(const struct terminal *terminal, const char *prompt)
+{
+	struct pollfd poll = { .fd = terminal->fd, .events = POLLIN };
+
+	/* What was typed before could be seen, and is dropped. */
+	if (tcsetattr(terminal->fd, TCSAFLUSH, &terminal->silent))
+		return -errno;
+	terminal_put(terminal, prompt);
+	return ppoll(&poll, 1, NULL, &terminal->mask) < 0 ? -errno : 0;
+}
+
+ssize_t terminal_read(int fd, const char *prompt, void *line, size_t size)
+{
+	struct terminal terminal = { .fd = fd };
+	ssize_t got;
+
+	if (tcgetattr(fd, &terminal.before))
+		return -errno;
+	terminal.silent = terminal.before;
+	terminal.silent.c_lflag &= ~(ECHO | ECHONL);
+	terminal.silent.c_lflag |= ICANON;
+	terminal.silent.c_iflag |= ICRNL;
+	terminal_catch(&terminal);
+	do {
+		got = terminal_wait(&terminal, prompt);
+		if (!got) {
+			got = read(fd, line, size);
+			got = got < 0 ? -errno : got;
+		}
+		/* Half a line is for nobody; what follows one may be. */
+		tcsetattr(fd, got == -EINTR ? TCSAFLUSH : TCSANOW,
+			  &terminal.before);
+		terminal_put(&terminal, "\n");
+		if (got == -EINTR)
+			terminal_obey(&terminal);
+	} while (got == -EINTR);
+	terminal_uncatch(&terminal);
+	return got;
+}
