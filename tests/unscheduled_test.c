@@ -2,12 +2,12 @@
 /*
  * A holder that is never scheduled. The attacker has a grant of one secret with
  * COMPARE alone. Its thread asks at SCHED_IDLE, on a processor that others keep
- * busy, until it is not scheduled any more in the middle, with that secret's lock
- * held. What becomes of the others, who run on another processor?
+ * busy, until it is not scheduled any more in the middle, with that secret's
+ * lock held. What becomes of the others, who run on another processor?
  *
  * Times are of the machine's clock. Each is compared with the worst under the
- * same load without the attacker, and has to be missed three times to count: the
- * host may be busy, too. The attacker holds the lock for many seconds.
+ * same load without the attacker, and has to be missed three times to count:
+ * the host may be busy, too. The attacker holds the lock for many seconds.
  *
  * VM: --append preempt=full
  */
@@ -87,8 +87,8 @@ static int hogs_start(FIXTURE_DATA(unscheduled) * self)
 	__atomic_store_n(self->running, 0, __ATOMIC_RELAXED);
 	for (i = 0; i < HOGS; i++)
 		self->hogs[i] = sm_fork(hog, self->running);
-	return SM_WAIT_UNTIL(__atomic_load_n(self->running,
-					     __ATOMIC_RELAXED) == HOGS);
+	return SM_WAIT_UNTIL(__atomic_load_n(self->running, __ATOMIC_RELAXED) ==
+			     HOGS);
 }
 
 static void hogs_stop(FIXTURE_DATA(unscheduled) * self)
@@ -212,8 +212,7 @@ static int own_pair(FIXTURE_DATA(unscheduled) * self)
 	return err ?: sm_release(self->v.fd, self->own);
 }
 
-TEST_F_TIMEOUT(unscheduled, own_secret_is_not_held_up,
-	       SM_LOOP_TIMEOUT)
+TEST_F_TIMEOUT(unscheduled, own_secret_is_not_held_up, SM_LOOP_TIMEOUT)
 {
 	expect_undisturbed(_metadata, self, own_pair);
 }
@@ -253,10 +252,13 @@ TEST_F_TIMEOUT(unscheduled, process_is_not_held_up_by_its_waiting_threads,
 	       SM_LOOP_TIMEOUT)
 {
 	struct stuck stuck = {
-		.acquire = { .fd = self->v.fd, .call = SECMEM_IOC_ACQUIRE,
-			     .handle = self->shared, .flags = SECMEM_WRITE,
+		.acquire = { .fd = self->v.fd,
+			     .call = SECMEM_IOC_ACQUIRE,
+			     .handle = self->shared,
+			     .flags = SECMEM_WRITE,
 			     .deadline = SECMEM_FOREVER },
-		.release = { .fd = self->v.fd, .call = SECMEM_IOC_RELEASE,
+		.release = { .fd = self->v.fd,
+			     .call = SECMEM_IOC_RELEASE,
 			     .handle = self->shared },
 	};
 	int64_t bound, worst = 0;
@@ -312,8 +314,7 @@ static int stranger_lives(FIXTURE_DATA(unscheduled) * self)
 	return sm_run(live_and_die, NULL);
 }
 
-TEST_F_TIMEOUT(unscheduled, exit_of_a_stranger_is_not_held_up,
-	       SM_LOOP_TIMEOUT)
+TEST_F_TIMEOUT(unscheduled, exit_of_a_stranger_is_not_held_up, SM_LOOP_TIMEOUT)
 {
 	expect_undisturbed(_metadata, self, stranger_lives);
 }
@@ -346,7 +347,8 @@ static int member_run(void *arg)
 	return sm_event_wait(m->go);
 }
 
-TEST_F_TIMEOUT(unscheduled, dead_holder_leaves_its_access_and_takes_its_own_secrets_along,
+TEST_F_TIMEOUT(unscheduled,
+	       dead_holder_leaves_its_access_and_takes_its_own_secrets_along,
 	       SM_LOOP_TIMEOUT)
 {
 	struct member m = { .handle = self->shared,
@@ -418,9 +420,9 @@ TEST_F_TIMEOUT(unscheduled, call_that_must_not_wait_is_soon_done,
 	EXPECT_LE(worst, BOUND_NS);
 	for (i = 0; i < TRIES; i++) {
 		began = sm_now();
-		EXPECT_EQ(-EAGAIN, sm_copy(self->v.fd, SECMEM_IOC_READ,
-					   self->shared, SECMEM_NOWAIT, 0,
-					   &byte, 0, 1, NULL));
+		EXPECT_EQ(-EAGAIN,
+			  sm_copy(self->v.fd, SECMEM_IOC_READ, self->shared,
+				  SECMEM_NOWAIT, 0, &byte, 0, 1, NULL));
 		worst = sm_now() - began;
 		if (worst <= BOUND_NS)
 			break;
@@ -471,8 +473,7 @@ static bool sleeps(pid_t pid)
 	return state && (state[2] == 'S' || state[2] == 'D');
 }
 
-TEST_F_TIMEOUT(unscheduled, waiter_dies_when_it_is_killed,
-	       SM_LOOP_TIMEOUT)
+TEST_F_TIMEOUT(unscheduled, waiter_dies_when_it_is_killed, SM_LOOP_TIMEOUT)
 {
 	static const unsigned long calls[] = { SECMEM_IOC_ACQUIRE,
 					       SECMEM_IOC_RELEASE,
