@@ -1506,7 +1506,10 @@ static int child_works(void *argument)
 {
 	(void)argument;
 	/* Its own, and what a thread of the parent's was about to enter. */
-	return own_works() || secmem_fds() < 1 || secmem_fds() > 4;
+	return own_works()	? 1 :
+	       secmem_fds() < 1 ? 2 :
+	       secmem_fds() > 4 ? 3 :
+				  0;
 }
 
 /* At whatever point of the library the other threads are. */

@@ -634,16 +634,21 @@ static inline int sm_reload(const char *parameters)
 /* A plain user, member of the group that owns the device: 0 or -errno. */
 #define SM_USER 1000
 
-static inline int sm_become_user(void)
+static inline int sm_become(uid_t uid)
 {
 	struct stat st;
 
 	if (stat(SECMEM_DEVICE, &st))
 		return -errno;
-	if (setgroups(1, &st.st_gid) || setresgid(SM_USER, SM_USER, SM_USER) ||
-	    setresuid(SM_USER, SM_USER, SM_USER))
+	if (setgroups(1, &st.st_gid) || setresgid(uid, uid, uid) ||
+	    setresuid(uid, uid, uid))
 		return -errno;
 	return 0;
+}
+
+static inline int sm_become_user(void)
+{
+	return sm_become(SM_USER);
 }
 
 #endif /* SECMEM_TEST_H */

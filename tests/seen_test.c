@@ -207,8 +207,11 @@ static int flood_as_many(void *arg)
 	int *events = arg, err;
 	uid_t uid;
 
-	/* Else /proc/PID is root's, and its uid_map. */
-	if (sm_become_user() || prctl(PR_SET_DUMPABLE, 1))
+	/*
+	 * Not who flooded before, whose lines may be used up. Without the
+	 * second, /proc/PID is root's, and its uid_map.
+	 */
+	if (sm_become(SM_USER + 1) || prctl(PR_SET_DUMPABLE, 1))
 		return 10;
 	if (unshare(CLONE_NEWUSER))
 		return SKIPPED;

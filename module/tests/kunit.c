@@ -76,7 +76,8 @@ struct secmem_secret *secmem_kunit_secret(struct kunit *test,
 
 void secmem_kunit_close(struct kunit *test, struct secmem_secret *secret)
 {
-	KUNIT_EXPECT_EQ(test, secmem_secret_close(secret, secret->generation,
+	KUNIT_EXPECT_EQ(test, secmem_secret_close(NULL, secret,
+						  secret->generation,
 						  SECMEM_NOWAIT, 0), 0);
 	KUNIT_EXPECT_EQ(test, (int)secret->state, (int)SECMEM_CLOSED);
 }
