@@ -62,6 +62,7 @@ int secmem__grant_view(const struct secmem__use *use, uint8_t **view);
 int secmem__grant_close(uint64_t id);
 
 /* Memory that a forked child finds zeroed, mapped at its first use. */
+int secmem__held_prepare(void);
 int secmem__wiped_get(_Atomic(void *) *where, size_t size, void **memory);
 
 /* open, close and getrandom are cancellation points; here they must not be. */

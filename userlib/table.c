@@ -571,9 +571,11 @@ static int view_map(struct secmem__grant *grant, uint8_t **view)
 {
 	size_t length = sizeof(void *) == 8 ? (size_t)1 << 34 : 1U << 28;
 	size_t least = sysconf(_SC_PAGESIZE);
-	int prot = PROT_READ;
+	int prot = PROT_READ, error = secmem__held_prepare();
 	void *mapped;
 
+	if (error)
+		return error;
 	if (grant->handle)
 		length = SECMEM_LENGTH_MAX + 2 * least;
 	if (grant->rights & SECMEM_RIGHT_WRITE)
