@@ -112,13 +112,16 @@ static void secmem_secret_finish(struct secmem_secret *secret)
 	secmem_count_add(secrets, -1);
 	if (secmem_secret_is(secret, SECMEM_IS_SUSPEND_WIPE))
 		secmem_power_volatile_end();
-	if (secret->cold) {
-		preempt_disable();
-		write_seqcount_begin(&secret->seq);
+	/*
+	 * Whoever saw it open, in STAT, looks again: from here on its label is
+	 * none, and the room of its lists is that of a place that rests.
+	 */
+	preempt_disable();
+	write_seqcount_begin(&secret->seq);
+	if (secret->cold)
 		memset(secret->cold->label, 0, sizeof(secret->cold->label));
-		write_seqcount_end(&secret->seq);
-		preempt_enable();
-	}
+	write_seqcount_end(&secret->seq);
+	preempt_enable();
 	/* Shut the lockless path for good: this generation is over. */
 	atomic64_set(&secret->first.word,
 		     secmem_word_empty(secret->generation) |
