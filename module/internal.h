@@ -16,13 +16,13 @@
  *	    mm->flip		zaps of releases in one mm; two at once would make
  *				mmu_gather flush the whole mm
  *	    mapping->i_mmap_rwsem, page-table lock	(in core mm)
- *	    vault->keep_lock	(leaf) who keeps the vault
+ *	    vault->keep_lock	who keeps the vault
+ *	      secmem_bind_lock	(leaf) which mm a grant answers
  *	    vault->slots_lock
  *	      supply->lock		(leaf)
  *	      secmem_users_lock		(leaf)
  *	    vault->calls_lock	(leaf) what calls have on a secret's lists
  *	    cold->watch_lock	(leaf) which grants are polled
- *	    secmem_bind_lock	(leaf) which mm a grant answers
  *	    secmem_blocks_lock	(leaf)
  *	    user->lock		(leaf)
  *	    secmem_linger_lock	(leaf)

@@ -201,7 +201,12 @@ static vm_fault_t secmem_view_fault_end(int error)
 static vm_fault_t secmem_view_retry(const struct vm_fault *vmf,
 				    struct secmem_secret *secret)
 {
-	bool signals = vmf->flags & FAULT_FLAG_INTERRUPTIBLE;
+	/*
+	 * Of a touch from within the kernel any signal but a fatal one waits until
+	 * that is over, so it must not end the wait again and again.
+	 */
+	bool signals = (vmf->flags & FAULT_FLAG_INTERRUPTIBLE) &&
+		       (vmf->flags & FAULT_FLAG_USER);
 	struct secmem_vault *vault = secret->vault;
 
 	/* The touch itself is tried once more, behind any signal. */

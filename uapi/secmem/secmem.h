@@ -279,10 +279,11 @@ struct secmem_acquire_args {
  * entries are gone before the call returns, unless the secret was created with
  * SECMEM_CREATE_LINGER. It never waits for other holders.
  * Errors: EINVAL (nothing held), EBADMSG, EIO, EKEYREVOKED (the access ended with
- * the secret), ENOENT, EACCES.
+ * the secret), ENOENT, EACCES,
+ * EINTR.
  *
  * SEAL: no WRITE, ever again. Needs SEAL. Sealing twice is 0.
- * Errors: EBUSY, EKEYREVOKED, ENOENT, EOWNERDEAD, EACCES.
+ * Errors: EBUSY, EKEYREVOKED, ENOENT, EOWNERDEAD, EACCES, EINTR.
  *
  * CLOSE: no new access from now; waits until the held ones are released, then
  * wipes and frees. Needs CLOSE. Closing a closed secret is 0; a second closer
@@ -292,7 +293,8 @@ struct secmem_acquire_args {
  *
  * REVOKE: CLOSE without waiting: page-table entries gone in every process,
  * bytes wiped, held accesses ended, their touches SIGBUS. Needs REVOKE.
- * Revoking a closed secret is 0. Errors: ENOENT, EACCES.
+ * Revoking a closed secret is 0. Errors: ENOENT, EACCES, EINTR (it may yet be
+ * revoked).
  */
 struct secmem_op {
 	__u32 size;
@@ -376,7 +378,8 @@ struct secmem_status {
  * (EINVAL). Needs EXPORT. The new file answers the first address space that
  * uses it. A grant of one secret keeps that secret alive, one of the whole vault
  * all that this grant sees, now and later, until its first user is gone.
- * Errors: EACCES, EINVAL, EKEYREVOKED, EMFILE, ENFILE, ENOENT, ENOMEM, EFAULT.
+ * Errors: EACCES, EINVAL, EKEYREVOKED, EMFILE, ENFILE, ENOENT, ENOMEM, EFAULT,
+ * EINTR.
  */
 struct secmem_export_args {
 	__u32 size;
