@@ -279,8 +279,7 @@ struct secmem_acquire_args {
  * entries are gone before the call returns, unless the secret was created with
  * SECMEM_CREATE_LINGER. It never waits for other holders.
  * Errors: EINVAL (nothing held), EBADMSG, EIO, EKEYREVOKED (the access ended with
- * the secret), ENOENT, EACCES,
- * EINTR.
+ * the secret), ENOENT, EACCES, EINTR.
  *
  * SEAL: no WRITE, ever again. Needs SEAL. Sealing twice is 0.
  * Errors: EBUSY, EKEYREVOKED, ENOENT, EOWNERDEAD, EACCES, EINTR.
