@@ -61,8 +61,8 @@ bool secmem_page_removed(const struct page *page)
  * secmem_page_map - a way to a page, for a moment
  * @page: from secmem_pages_get()
  *
- * Context: Process context, may sleep. Until secmem_page_unmap() the caller
- * may neither sleep nor map a second page.
+ * Context: Process context. Until secmem_page_unmap() the caller may neither
+ * sleep nor map a second page.
  * Return: the address; never fails.
  */
 void *secmem_page_map(struct page *page)
@@ -76,12 +76,12 @@ void *secmem_page_map(struct page *page)
  * @page: as there
  * @at: from there
  *
- * Context: As secmem_page_map() left it; may sleep at its end.
+ * Context: As secmem_page_map() left it.
  */
 void secmem_page_unmap(struct page *page, void *at)
 {
 	if (secmem_page_removed(page))
-		secmem_window_close(page, at);
+		secmem_window_close();
 	else
 		kunmap_local(at);
 }
@@ -120,7 +120,7 @@ static void secmem_page_zero(void *at)
  * secmem_page_wipe - zero a page
  * @page: of a block, with no page-table entry left
  *
- * Context: Process context, may sleep.
+ * Context: Process context.
  */
 void secmem_page_wipe(struct page *page)
 {
@@ -149,7 +149,7 @@ static gfp_t secmem_block_gfp(unsigned int order)
  */
 static struct page *secmem_block_alloc(unsigned int order, u32 *splits)
 {
-	struct page *page = alloc_pages(secmem_block_gfp(order), order);
+	struct page *page = secmem_alias_alloc(secmem_block_gfp(order), order);
 	struct page *refused[SECMEM_SPLIT_TRIES];
 	unsigned int count = 0;
 
@@ -158,7 +158,7 @@ static struct page *secmem_block_alloc(unsigned int order, u32 *splits)
 	while (page && *splits && order <= SECMEM_SPLIT_ORDER &&
 	       count < SECMEM_SPLIT_TRIES && secmem_directmap_splits(page)) {
 		refused[count++] = page;
-		page = alloc_pages(secmem_block_gfp(order), order);
+		page = secmem_alias_alloc(secmem_block_gfp(order), order);
 	}
 	if (!page && count)
 		page = refused[--count];
@@ -278,7 +278,8 @@ free:
 
 /**
  * secmem_block_free - give a block back to the kernel
- * @block: empty, wiped, and no supply has it any more
+ * @block: empty, wiped, and no supply has it any more. secmem_window_forget() was
+ * called since
  *
  * Context: Process context, may sleep.
  */
@@ -314,6 +315,7 @@ static void secmem_blocks_wipe(u32 most)
 						 page_address(page));
 		}
 	}
+	secmem_window_force(NULL);
 }
 
 /**

@@ -10,15 +10,17 @@
  * nor kCFI has a say in that.
  *
  * Every removal is looked at: some configurations return 0 and leave the page
- * as it is (CVE-2024-50182 was that).
+ * as it is (CVE-2024-50182 was that). What else the kernel maps a page at is the
+ * matter of alias.c.
  */
+#include <linux/build_bug.h>
 #include <linux/kprobes.h>
 #include <linux/moduleparam.h>
+#include <linux/set_memory.h>
 #include <linux/static_call.h>
 #include <linux/uaccess.h>
-#ifdef CONFIG_ARM64
+#include <linux/vmalloc.h>
 #include <asm/tlbflush.h>
-#endif
 
 #include "internal.h"
 
@@ -27,7 +29,7 @@ module_param_named(directmap, secmem_directmap_mode, charp, 0444);
 MODULE_PARM_DESC(directmap,
 		 "Remove secrets from the direct map: auto, off, or require");
 
-static bool secmem_directmap_active;		/* constant after setup */
+static bool secmem_directmap_works;		/* constant after setup */
 static u8 secmem_directmap_reason;		/* constant after setup */
 
 static int secmem_directmap_no_page(struct page *page)
@@ -35,10 +37,25 @@ static int secmem_directmap_no_page(struct page *page)
 	return -EOPNOTSUPP;
 }
 
+/*
+ * A name tells nothing of how a function is called. What this kernel's headers
+ * declare must be what is called here, or the module does not build.
+ */
+static_assert(__same_type(set_direct_map_invalid_noflush,
+			  secmem_directmap_no_page));
+static_assert(__same_type(set_direct_map_default_noflush,
+			  secmem_directmap_no_page));
 DEFINE_STATIC_CALL(secmem_directmap_invalid, secmem_directmap_no_page);
 DEFINE_STATIC_CALL(secmem_directmap_default, secmem_directmap_no_page);
 
-static void *secmem_directmap_find(const char *name)
+/**
+ * secmem_directmap_find - where a function of the kernel's is
+ * @name: its name
+ *
+ * Context: Process context, may sleep.
+ * Return: its address, for static_call alone; NULL where there is none.
+ */
+void *secmem_directmap_find(const char *name)
 {
 	struct kprobe probe = {
 		.symbol_name = name,
@@ -59,13 +76,14 @@ static bool secmem_directmap_find_flush(void)
 	return true;
 }
 
-static void secmem_directmap_flush(struct page *first, unsigned int count)
+void secmem_directmap_flush(const void *first, unsigned int count)
 {
-	unsigned long start = (unsigned long)page_address(first);
+	unsigned long start = (unsigned long)first;
 
 	flush_tlb_kernel_range(start, start + count * PAGE_SIZE);
 }
 #else
+/* declared.c sees to the type: headers do not show it to modules. */
 static void secmem_directmap_no_range(unsigned long start, unsigned long end)
 {
 }
@@ -82,9 +100,16 @@ static bool secmem_directmap_find_flush(void)
 	return range;
 }
 
-static void secmem_directmap_flush(struct page *first, unsigned int count)
+/**
+ * secmem_directmap_flush - no CPU knows what was mapped there any more
+ * @first: the first page's address, in the kernel's half
+ * @count: how many, one after another
+ *
+ * Context: Process context, interrupts on.
+ */
+void secmem_directmap_flush(const void *first, unsigned int count)
 {
-	unsigned long start = (unsigned long)page_address(first);
+	unsigned long start = (unsigned long)first;
 
 	static_call(secmem_directmap_range)(start, start + count * PAGE_SIZE);
 }
@@ -112,7 +137,8 @@ void secmem_directmap_use(int (*invalid)(struct page *page),
  */
 bool secmem_directmap_route(void)
 {
-	int (*invalid)(struct page *page), (*usual)(struct page *page);
+	typeof(set_direct_map_invalid_noflush) *invalid;
+	typeof(set_direct_map_default_noflush) *usual;
 
 	invalid = secmem_directmap_find("set_direct_map_invalid_noflush");
 	usual = secmem_directmap_find("set_direct_map_default_noflush");
@@ -152,10 +178,13 @@ bool secmem_directmap_restore(struct page *page)
  * @first: the first of them
  * @count: how many, one after another
  *
+ * Neither does the kernel know them by another address from then on. What was
+ * unmapped in vmalloc space may still stand in a TLB: all of that is flushed.
+ *
  * Context: Process context, may sleep.
  * Return: SECMEM_DIRECTMAP_REMOVED, all are out, by a look at each;
  * SECMEM_DIRECTMAP_PRESENT, all are in, as before; SECMEM_DIRECTMAP_LOST, some
- * are out and do not come back: none may be used.
+ * are out and do not come back: none may be used, nor freed.
  */
 enum secmem_directmap secmem_directmap_remove(struct page *first,
 					      unsigned int count)
@@ -163,12 +192,13 @@ enum secmem_directmap secmem_directmap_remove(struct page *first,
 	enum secmem_directmap result = SECMEM_DIRECTMAP_PRESENT;
 	unsigned int i, out;
 
-	if (!secmem_directmap_active)
+	if (!secmem_directmap_works || secmem_alias_any(first, count))
 		return result;
+	vm_unmap_aliases();
 	for (out = 0; out < count; out++)
 		if (static_call(secmem_directmap_invalid)(first + out))
 			break;
-	secmem_directmap_flush(first, count);
+	secmem_directmap_flush(page_address(first), count);
 	for (i = 0; i < out; i++)
 		if (secmem_directmap_present(first + i))
 			break;
@@ -176,7 +206,8 @@ enum secmem_directmap secmem_directmap_remove(struct page *first,
 		return SECMEM_DIRECTMAP_REMOVED;
 
 	pr_warn_ratelimited("secmem: pages do not leave the direct map\n");
-	for (i = 0; i < out; i++)
+	/* The one that failed may have gone half of the way. */
+	for (i = 0; i < min(out + 1, count); i++)
 		if (!secmem_directmap_restore(first + i))
 			result = SECMEM_DIRECTMAP_LOST;
 	return result;
@@ -194,12 +225,23 @@ bool secmem_directmap_splits(struct page *page)
 #ifdef CONFIG_X86_64
 	unsigned int level;
 
-	return secmem_directmap_active &&
+	return secmem_directmap_works &&
 	       lookup_address((unsigned long)page_address(page), &level) &&
 	       level != PG_LEVEL_4K;
 #else
 	return false;
 #endif
+}
+
+/**
+ * secmem_directmap_active - do pages leave it at all
+ *
+ * Context: Any.
+ * Return: whether they do, or are about to be tried.
+ */
+bool secmem_directmap_active(void)
+{
+	return secmem_directmap_works;
 }
 
 /**
@@ -232,32 +274,41 @@ u8 secmem_directmap_why(void)
  */
 const char *secmem_directmap_by(void)
 {
-	return secmem_directmap_active ? "set_direct_map" : "none";
+	return secmem_directmap_works ? "set_direct_map" : "none";
 }
 
 /**
  * secmem_directmap_try - a page out and in again, seen by a window meanwhile
+ *
+ * A page that does not come back is never freed.
  *
  * Context: Process context.
  * Return: SECMEM_WHY_IN_FORCE, or what was in the way.
  */
 u8 secmem_directmap_try(void)
 {
-	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	struct page *page = secmem_alias_alloc(GFP_KERNEL | __GFP_ZERO, 0);
 	u8 reason = SECMEM_WHY_STAYED;
 	u8 *at;
 
 	if (!page)
 		return SECMEM_WHY_NO_MEMORY;
-	if (secmem_directmap_remove(page, 1) == SECMEM_DIRECTMAP_REMOVED) {
+	switch (secmem_directmap_remove(page, 1)) {
+	case SECMEM_DIRECTMAP_REMOVED:
 		at = secmem_window_open(page);
 		at[PAGE_SIZE - 1] = 0x5e;
-		secmem_window_close(page, at);
+		secmem_window_close();
+		secmem_window_forget();
 		if (!secmem_directmap_restore(page))
-			return SECMEM_WHY_STAYED;
+			return reason;
 		at = page_address(page);
 		if (at[PAGE_SIZE - 1] == 0x5e)
 			reason = SECMEM_WHY_IN_FORCE;
+		break;
+	case SECMEM_DIRECTMAP_LOST:
+		return reason;
+	case SECMEM_DIRECTMAP_PRESENT:
+		break;
 	}
 	__free_page(page);
 	return reason;
@@ -286,14 +337,15 @@ int secmem_directmap_setup(void)
 	} else if (secmem_window_setup()) {
 		secmem_directmap_reason = SECMEM_WHY_NO_MEMORY;
 	} else {
-		secmem_directmap_active = true;
+		secmem_directmap_works = true;
+		secmem_alias_setup();
 		secmem_directmap_reason = secmem_directmap_try();
 		if (secmem_directmap_reason != SECMEM_WHY_IN_FORCE) {
-			secmem_directmap_active = false;
+			secmem_directmap_works = false;
 			secmem_window_teardown();
 		}
 	}
-	if (secmem_directmap_active)
+	if (secmem_directmap_works)
 		return 0;
 	pr_warn("secmem: secrets stay in the kernel's direct map: %s\n",
 		secmem_directmap_reason == SECMEM_WHY_KERNEL ?
@@ -311,6 +363,6 @@ int secmem_directmap_setup(void)
  */
 void secmem_directmap_teardown(void)
 {
-	if (secmem_directmap_active)
+	if (secmem_directmap_works)
 		secmem_window_teardown();
 }

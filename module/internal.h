@@ -802,15 +802,24 @@ u8 secmem_directmap_why(void);
 const char *secmem_directmap_by(void);
 u8 secmem_directmap_try(void);
 bool secmem_directmap_route(void);
+void *secmem_directmap_find(const char *name);
+bool secmem_directmap_active(void);
+void secmem_directmap_flush(const void *first, unsigned int count);
 void secmem_directmap_use(int (*invalid)(struct page *page),
 			  int (*usual)(struct page *page));
+
+/* alias.c */
+void secmem_alias_setup(void);
+bool secmem_alias_any(struct page *first, unsigned int count);
+struct page *secmem_alias_alloc(gfp_t gfp, unsigned int order);
 
 /* window.c */
 int secmem_window_setup(void);
 void secmem_window_teardown(void);
 void *secmem_window_open(struct page *page);
-void secmem_window_close(struct page *page, void *at);
+void secmem_window_close(void);
 void *secmem_window_force(struct page *page);
+void secmem_window_forget(void);
 
 /*
  * Where a place begins in a grant's view, in pages: a view of one secret has it

@@ -116,6 +116,9 @@ static void secmem_supply_lose_all(struct list_head *blocks)
 {
 	struct secmem_block *block, *next;
 
+	/* No CPU is to know their pages by a window any more. */
+	if (!list_empty(blocks))
+		secmem_window_forget();
 	list_for_each_entry_safe(block, next, blocks, by_supply) {
 		secmem_supply_lose(block);
 		cond_resched();

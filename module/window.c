@@ -2,19 +2,39 @@
 /*
  * Windows: the kernel's short-lived way to a page that the direct map lacks.
  *
- * On x86 each CPU has one: an address in vmalloc space whose page-table entry
- * is written for the page, used with preemption off, and cleared and flushed on
- * that CPU. No other CPU uses the address meanwhile, and preemption off keeps
- * the caller on this one, so that no alias is left behind, not in a TLB either.
- * Nothing is allocated, so a wipe cannot fail.
+ * Each CPU has one: an address in vmalloc space whose page-table entry is written
+ * for the page, used with preemption off, and cleared and flushed. No other CPU
+ * uses the address meanwhile, and preemption off keeps the caller on this one.
+ * All are made at load: nothing is allocated later, so a wipe cannot fail, nor
+ * wait, and a panic finds its way without a lock.
  *
- * Elsewhere vmap() serves, with a flush of its own at the end; where it finds no
- * memory, the page returns to the direct map for that moment.
+ * What other CPUs may keep of a window: no instruction there names its address,
+ * but the processor may walk to it by itself, speculatively, while the entry
+ * stands, and keep what it found.
+ *
+ * On arm64 the flush at the end is one that the hardware carries to every CPU, so
+ * none keeps anything; an entry that changes there must be flushed everywhere
+ * before it is written anew.
+ *
+ * On x86 the flush at the end is this CPU's alone: another would have to be
+ * interrupted for each READ of some bytes. So what another CPU found may stay in
+ * its TLB past the end, and whoever made the kernel read this very address on
+ * that very CPU would see the page: a window is open that much longer for the
+ * bug that could have read it while it was. It ends with that CPU's next flush of
+ * everything, and at the latest in secmem_window_forget(), before the page goes
+ * back to the kernel.
  */
+#include <linux/cache.h>
 #include <linux/percpu.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
 #include <linux/vmalloc.h>
+#ifdef CONFIG_ARM64
+#include <asm/tlbflush.h>
+#endif
 
 #include "internal.h"
+#include "tables.h"
 
 /*
  * As I/O memory, so that a reader of /proc/kcore sees a hole there: it would
@@ -23,46 +43,91 @@
  */
 #define SECMEM_WINDOW_FLAGS	(VM_MAP | VM_IOREMAP)
 
-#ifdef CONFIG_X86_64
+/* How many pages apart, so that no two CPUs write to one line of the table. */
+#define SECMEM_WINDOW_STRIDE	(SMP_CACHE_BYTES / sizeof(pte_t))
+
 struct secmem_window {
 	void *at;
 	pte_t *pte;
 };
 
+/* All constant between setup and teardown. */
 static DEFINE_PER_CPU(struct secmem_window, secmem_windows);
 
 /* For one who cannot wait until the CPU's own is free: it may be in use. */
 static struct secmem_window secmem_window_last;
 
-/* What the windows are made for; none of them shows it after. */
+/* Where all of them lie: each CPU's, and the last. */
+static void *secmem_window_area;
+#define SECMEM_WINDOW_PAGES	((num_possible_cpus() + 1) * SECMEM_WINDOW_STRIDE)
+
+/* What the area is made for; it stays between the windows. */
 static struct page *secmem_window_page;
 
-static void secmem_window_set(const struct secmem_window *window, pte_t pte)
+#ifdef CONFIG_X86_64
+/* Here. By hand: no function that flushes one address alone is exported. */
+static void secmem_window_flush(const struct secmem_window *window)
 {
-	set_pte(window->pte, pte);
-	/* By hand: no function that flushes one address is exported. */
 	asm volatile("invlpg (%0)" : : "r" (window->at) : "memory");
 }
 
-static int secmem_window_create(struct secmem_window *window)
+/* Nobody walks by an entry that is not there, so none has to be waited for. */
+static void secmem_window_settle(void)
 {
-	unsigned int level;
+}
+#else
+/* Everywhere. */
+static void secmem_window_flush(const struct secmem_window *window)
+{
+	unsigned long at = (unsigned long)window->at;
 
-	window->at = vmap(&secmem_window_page, 1, SECMEM_WINDOW_FLAGS,
-			  PAGE_KERNEL);
-	if (!window->at)
-		return -ENOMEM;
-	window->pte = lookup_address((unsigned long)window->at, &level);
-	if (!window->pte || level != PG_LEVEL_4K)
+	flush_tlb_kernel_range(at, at + PAGE_SIZE);
+}
+
+/* By hand: a panic may have stopped what puts the kernel's own off. */
+static void secmem_window_settle(void)
+{
+	dsb(ishst);
+	isb();
+}
+#endif
+
+static void secmem_window_show(const struct secmem_window *window,
+			       struct page *page)
+{
+	set_pte(window->pte, mk_pte(page, PAGE_KERNEL));
+	secmem_window_settle();
+}
+
+static void secmem_window_shut(const struct secmem_window *window)
+{
+	set_pte(window->pte, __pte(0));
+	secmem_window_flush(window);
+}
+
+static int secmem_window_create(struct secmem_window *window, void *at)
+{
+	window->at = at;
+	window->pte = secmem_tables_entry((unsigned long)at);
+	if (!window->pte || !pte_present(*window->pte) ||
+	    pte_pfn(*window->pte) != page_to_pfn(secmem_window_page))
 		return -EOPNOTSUPP;
 	return 0;
 }
 
-static void secmem_window_destroy(struct secmem_window *window)
+static int secmem_window_area_create(void)
 {
-	if (window->at)
-		vunmap(window->at);
-	window->at = NULL;
+	unsigned int count = SECMEM_WINDOW_PAGES, i;
+	struct page **pages = kvmalloc_array(count, sizeof(*pages), GFP_KERNEL);
+
+	if (!pages)
+		return -ENOMEM;
+	for (i = 0; i < count; i++)
+		pages[i] = secmem_window_page;
+	secmem_window_area = vmap(pages, count, SECMEM_WINDOW_FLAGS,
+				  PAGE_KERNEL);
+	kvfree(pages);
+	return secmem_window_area ? 0 : -ENOMEM;
 }
 
 /**
@@ -72,19 +137,18 @@ static void secmem_window_destroy(struct secmem_window *window)
  */
 void secmem_window_teardown(void)
 {
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		secmem_window_destroy(per_cpu_ptr(&secmem_windows, cpu));
-	secmem_window_destroy(&secmem_window_last);
+	if (secmem_window_area)
+		vunmap(secmem_window_area);
+	secmem_window_area = NULL;
 	if (secmem_window_page)
 		__free_page(secmem_window_page);
 	secmem_window_page = NULL;
 }
 
-static void secmem_window_clear(void *unused)
+static void *secmem_window_place(unsigned int *index)
 {
-	secmem_window_set(this_cpu_ptr(&secmem_windows), __pte(0));
+	return secmem_window_area +
+	       (*index)++ * SECMEM_WINDOW_STRIDE * PAGE_SIZE;
 }
 
 /**
@@ -95,35 +159,41 @@ static void secmem_window_clear(void *unused)
  */
 int secmem_window_setup(void)
 {
-	int ret = 0, cpu;
+	unsigned int index = 0, cpu;
+	int ret;
 
 	secmem_window_page = alloc_page(GFP_KERNEL | __GFP_ZERO);
 	if (!secmem_window_page)
 		return -ENOMEM;
+	ret = secmem_window_area_create();
+	if (ret)
+		goto fail;
 	for_each_possible_cpu(cpu) {
-		ret = secmem_window_create(per_cpu_ptr(&secmem_windows, cpu));
+		ret = secmem_window_create(per_cpu_ptr(&secmem_windows, cpu),
+					   secmem_window_place(&index));
 		if (ret)
-			break;
+			goto fail;
 	}
-	if (!ret)
-		ret = secmem_window_create(&secmem_window_last);
-	if (ret) {
-		secmem_window_teardown();
-		return ret;
-	}
+	ret = secmem_window_create(&secmem_window_last,
+				   secmem_window_place(&index));
+	if (ret)
+		goto fail;
 	for_each_possible_cpu(cpu)
-		set_pte(per_cpu_ptr(&secmem_windows, cpu)->pte, __pte(0));
-	set_pte(secmem_window_last.pte, __pte(0));
-	on_each_cpu(secmem_window_clear, NULL, 1);
+		secmem_window_shut(per_cpu_ptr(&secmem_windows, cpu));
+	secmem_window_shut(&secmem_window_last);
+	secmem_window_forget();
 	return 0;
+fail:
+	secmem_window_teardown();
+	return ret;
 }
 
 /**
  * secmem_window_open - make a page visible here
  * @page: off the direct map
  *
- * Context: Process context. Preemption is off until secmem_window_close().
- * Return: its address.
+ * Context: Any but an interrupt. Preemption is off until secmem_window_close().
+ * Return: its address; never fails.
  */
 void *secmem_window_open(struct page *page)
 {
@@ -131,72 +201,45 @@ void *secmem_window_open(struct page *page)
 
 	preempt_disable();
 	window = this_cpu_ptr(&secmem_windows);
-	set_pte(window->pte, mk_pte(page, PAGE_KERNEL));
+	secmem_window_show(window, page);
 	return window->at;
 }
 
 /**
  * secmem_window_close - the end of secmem_window_open()
- * @page: as there
- * @at: from there
  *
  * Context: As secmem_window_open() left it.
  */
-void secmem_window_close(struct page *page, void *at)
+void secmem_window_close(void)
 {
-	secmem_window_set(this_cpu_ptr(&secmem_windows), __pte(0));
+	secmem_window_shut(this_cpu_ptr(&secmem_windows));
 	preempt_enable();
 }
 
 /**
  * secmem_window_force - make a page visible at the end of all, with no lock
- * @page: off the direct map
+ * @page: off the direct map; NULL, none any more
  *
  * Context: Any, in one place at a time.
  * Return: its address, until the next call.
  */
 void *secmem_window_force(struct page *page)
 {
-	secmem_window_set(&secmem_window_last, mk_pte(page, PAGE_KERNEL));
+	if (!secmem_window_area)
+		return NULL;
+	secmem_window_shut(&secmem_window_last);
+	if (page)
+		secmem_window_show(&secmem_window_last, page);
 	return secmem_window_last.at;
 }
-#else
-int secmem_window_setup(void)
-{
-	return 0;
-}
 
-void secmem_window_teardown(void)
+/**
+ * secmem_window_forget - no CPU keeps what it saw in a window that is shut
+ *
+ * Context: Process context, interrupts on.
+ */
+void secmem_window_forget(void)
 {
+	if (IS_ENABLED(CONFIG_X86_64) && secmem_window_area)
+		secmem_directmap_flush(secmem_window_area, SECMEM_WINDOW_PAGES);
 }
-
-void *secmem_window_open(struct page *page)
-{
-	void *at = vmap(&page, 1, SECMEM_WINDOW_FLAGS, PAGE_KERNEL);
-
-	if (at)
-		return at;
-	secmem_directmap_restore(page);
-	return page_address(page);
-}
-
-void secmem_window_close(struct page *page, void *at)
-{
-	/* Its entry is a page's own by now, so nothing is allocated: cannot fail. */
-	if (at == page_address(page)) {
-		WARN_ON_ONCE(secmem_directmap_remove(page, 1) !=
-			     SECMEM_DIRECTMAP_REMOVED);
-		return;
-	}
-	vunmap(at);
-	/* It would only be flushed some day. */
-	flush_tlb_kernel_range((unsigned long)at,
-			       (unsigned long)at + PAGE_SIZE);
-}
-
-void *secmem_window_force(struct page *page)
-{
-	secmem_directmap_restore(page);
-	return page_address(page);
-}
-#endif
