@@ -171,10 +171,10 @@ TEST_F_TIMEOUT(direct, kcore_shows_no_secret_open_or_shut, 200)
 	ASSERT_EQ(0, sm_release(self->v.fd, open));
 }
 
-/* Where the kernel's windows are in /proc/kcore: how many. */
+/* Where pages of the kernel's windows are in /proc/kcore: how many. */
 static int windows_find(struct at_kcore *k, uint64_t *offsets, int most)
 {
-	unsigned long long at;
+	unsigned long long at, end;
 	char line[512];
 	int n = 0;
 	FILE *f;
@@ -182,12 +182,15 @@ static int windows_find(struct at_kcore *k, uint64_t *offsets, int most)
 	/* So that root is told addresses. */
 	host_write("/proc/sys/kernel/kptr_restrict", "1");
 	f = fopen("/proc/vmallocinfo", "re");
-	while (f && n < most && fgets(line, sizeof(line), f)) {
+	while (f && fgets(line, sizeof(line), f)) {
 		if (!strstr(line, "secmem_window") ||
-		    sscanf(line, "0x%llx-", &at) != 1)
+		    sscanf(line, "0x%llx-0x%llx", &at, &end) != 2)
 			continue;
-		offsets[n] = at_kcore_offset(k, at);
-		n += offsets[n] != 0;
+		/* Without the guard page. */
+		for (; at + SM_PAGE < end && n < most; at += SM_PAGE) {
+			offsets[n] = at_kcore_offset(k, at);
+			n += offsets[n] != 0;
+		}
 	}
 	if (f)
 		fclose(f);
@@ -235,7 +238,7 @@ TEST_F_TIMEOUT(direct, kcore_shows_no_window_that_is_in_use, 200)
 	ASSERT_EQ(0,
 		  at_secret(&self->v, user.length, self->seed, &user.handle));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, window_use, &user));
-	for (i = 0; i < 20000; i++) {
+	for (i = 0; i < 100000; i++) {
 		ASSERT_EQ(sizeof(bytes),
 			  pread(k.fd, bytes, sizeof(bytes), offsets[i % n]));
 		ASSERT_EQ(0, memcmp(bytes, none, sizeof(bytes)));

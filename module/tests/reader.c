@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A kernel that reads where it should not, for the tests: any page, by its
- * address in the direct map. It is a module of its own and never installed.
+ * address in the direct map; and that looks for pages in all of its page table.
+ * It is a module of its own and never installed.
  */
+#include <linux/bitmap.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -12,12 +14,18 @@
 
 #include "reader.h"
 #include "../compat.h"
+#include "../tables.h"
+
+#define READER_PAGES	(1UL << (34 - PAGE_SHIFT))	/* of 16 GiB */
+
+/* Protected by reader_lock. */
+static DECLARE_BITMAP(reader_marks, READER_PAGES);
+static void *reader_map_at;
+static DEFINE_MUTEX(reader_lock);
 
 /* Of the caller's page tables, where nothing else says it of PFNMAP. */
-static long reader_find(struct secmem_reader *args)
+static long reader_find(struct mm_struct *mm, unsigned long at, u64 *pfn)
 {
-	struct mm_struct *mm = current->mm;
-	unsigned long at = args->address;
 	long ret = -ENOENT;
 	pgd_t *pgd;
 	p4d_t *p4d;
@@ -41,7 +49,7 @@ static long reader_find(struct secmem_reader *args)
 	pte = pte_offset_kernel(pmd, at);
 	if (!pte_present(*pte))
 		goto out;
-	args->pfn = pte_pfn(*pte);
+	*pfn = pte_pfn(*pte);
 	ret = 0;
 out:
 	mmap_read_unlock(mm);
@@ -78,6 +86,167 @@ static long reader_look(struct secmem_reader *args)
 	return 0;
 }
 
+static long reader_mark(struct secmem_reader *args)
+{
+	u64 left = args->count, pfn;
+
+	if (!left)
+		bitmap_zero(reader_marks, READER_PAGES);
+	for (args->count = 0; args->count < left; args->count++) {
+		if (reader_find(current->mm, args->address, &pfn))
+			break;
+		if (pfn >= READER_PAGES)
+			return -ERANGE;
+		set_bit(pfn, reader_marks);
+		args->address += PAGE_SIZE;
+	}
+	return 0;
+}
+
+/* An entry that shows pages, one of the processor's own format. */
+static void reader_walk_pages(struct secmem_reader *args, unsigned long at,
+			      unsigned long pfn, unsigned long pages)
+{
+	unsigned long i, end = min(pfn + pages, READER_PAGES);
+
+	args->seen += pages;
+	for (i = find_next_bit(reader_marks, end, pfn); i < end;
+	     i = find_next_bit(reader_marks, end, i + 1)) {
+		if (!args->count++) {
+			args->address = at + (i - pfn) * PAGE_SIZE;
+			args->pfn = i;
+		}
+	}
+}
+
+/*
+ * Both architectures call an entry valid by its lowest bit. One that stands twice
+ * in a row is looked at once: a sanitizer's shadow is much of the same.
+ */
+static bool reader_shows(u64 value, u64 last)
+{
+	return value & 1 && value != last;
+}
+
+static void reader_walk_pte(struct secmem_reader *args, pmd_t *pmd,
+			    unsigned long at)
+{
+	pte_t *pte = pte_offset_kernel(pmd, at);
+	u64 value, last = 0;
+	unsigned int i;
+
+	for (i = 0; i < PTRS_PER_PTE; i++, at += PAGE_SIZE, last = value) {
+		value = pte_val(pte[i]);
+		if (reader_shows(value, last))
+			reader_walk_pages(args, at, pte_pfn(pte[i]), 1);
+	}
+	cond_resched();
+}
+
+static void reader_walk_pmd(struct secmem_reader *args, pud_t *pud,
+			    unsigned long at)
+{
+	pmd_t *pmd = pmd_offset(pud, at);
+	u64 value, last = 0;
+	unsigned int i;
+
+	for (i = 0; i < PTRS_PER_PMD; i++, at += PMD_SIZE, last = value) {
+		value = pmd_val(pmd[i]);
+		if (!reader_shows(value, last))
+			continue;
+		if (pmd_leaf(pmd[i]))
+			reader_walk_pages(args, at, pmd_pfn(pmd[i]),
+					  PTRS_PER_PTE);
+		else
+			reader_walk_pte(args, pmd + i, at);
+	}
+}
+
+static void reader_walk_pud(struct secmem_reader *args, p4d_t *p4d,
+			    unsigned long at)
+{
+	pud_t *pud = pud_offset(p4d, at);
+	u64 value, last = 0;
+	unsigned int i;
+
+	for (i = 0; i < PTRS_PER_PUD; i++, at += PUD_SIZE, last = value) {
+		value = pud_val(pud[i]);
+		if (!reader_shows(value, last))
+			continue;
+		if (pud_leaf(pud[i]))
+			reader_walk_pages(args, at, pud_pfn(pud[i]),
+					  PTRS_PER_PMD * PTRS_PER_PTE);
+		else
+			reader_walk_pmd(args, pud + i, at);
+	}
+}
+
+static void reader_walk_p4d(struct secmem_reader *args, pgd_t *pgd,
+			    unsigned long at)
+{
+	p4d_t *p4d = p4d_offset(pgd, at);
+	u64 value, last = 0;
+	unsigned int i;
+
+	for (i = 0; i < PTRS_PER_P4D; i++, at += P4D_SIZE, last = value) {
+		value = p4d_val(p4d[i]);
+		if (reader_shows(value, last))
+			reader_walk_pud(args, p4d + i, at);
+	}
+}
+
+static long reader_walk(struct secmem_reader *args)
+{
+	unsigned long at = SECMEM_TABLES_FIRST;
+	pgd_t *pgd = secmem_tables_root();
+	u64 value, last = 0;
+
+	args->count = 0;
+	args->seen = 0;
+	do {
+		value = pgd_val(pgd[pgd_index(at)]);
+		if (reader_shows(value, last))
+			reader_walk_p4d(args, pgd + pgd_index(at), at);
+		last = value;
+		at += PGDIR_SIZE;
+	} while (at);
+	return 0;
+}
+
+static long reader_map(struct secmem_reader *args)
+{
+	struct page *page;
+
+	if (args->pfn && (!pfn_valid(args->pfn) || reader_map_at))
+		return -EINVAL;
+	if (reader_map_at)
+		vunmap(reader_map_at);
+	reader_map_at = NULL;
+	if (!args->pfn)
+		return 0;
+	page = pfn_to_page(args->pfn);
+	reader_map_at = vmap(&page, 1, VM_MAP, PAGE_KERNEL);
+	args->address = (unsigned long)reader_map_at;
+	return reader_map_at ? 0 : -ENOMEM;
+}
+
+static long reader_stale(struct secmem_reader *args)
+{
+	struct page *page = alloc_page(GFP_KERNEL);
+	u8 *at;
+
+	if (!page)
+		return -ENOMEM;
+	at = vmap(&page, 1, VM_MAP, PAGE_KERNEL);
+	args->address = (unsigned long)at;
+	if (at) {
+		WRITE_ONCE(*at, 0);
+		vunmap(at);
+	}
+	__free_page(page);
+	return at ? 0 : -ENOMEM;
+}
+
 static long reader_ioctl(struct file *file, unsigned int cmd,
 			 unsigned long arg)
 {
@@ -87,9 +256,10 @@ static long reader_ioctl(struct file *file, unsigned int cmd,
 
 	if (copy_from_user(&args, user, sizeof(args)))
 		return -EFAULT;
+	mutex_lock(&reader_lock);
 	switch (cmd) {
 	case SECMEM_READER_FIND:
-		ret = reader_find(&args);
+		ret = reader_find(current->mm, args.address, &args.pfn);
 		break;
 	case SECMEM_READER_READ:
 		ret = reader_read(&args);
@@ -97,9 +267,22 @@ static long reader_ioctl(struct file *file, unsigned int cmd,
 	case SECMEM_READER_LOOK:
 		ret = reader_look(&args);
 		break;
+	case SECMEM_READER_MARK:
+		ret = reader_mark(&args);
+		break;
+	case SECMEM_READER_WALK:
+		ret = reader_walk(&args);
+		break;
+	case SECMEM_READER_MAP:
+		ret = reader_map(&args);
+		break;
+	case SECMEM_READER_STALE:
+		ret = reader_stale(&args);
+		break;
 	default:
-		return -ENOTTY;
+		ret = -ENOTTY;
 	}
+	mutex_unlock(&reader_lock);
 	if (!ret && copy_to_user(user, &args, sizeof(args)))
 		ret = -EFAULT;
 	return ret;
@@ -118,7 +301,20 @@ static struct miscdevice reader_device = {
 	.mode = 0600,
 };
 
-module_misc_device(reader_device);
+static int __init reader_init(void)
+{
+	return misc_register(&reader_device);
+}
+
+static void __exit reader_exit(void)
+{
+	misc_deregister(&reader_device);
+	if (reader_map_at)
+		vunmap(reader_map_at);
+}
+
+module_init(reader_init);
+module_exit(reader_exit);
 
 MODULE_DESCRIPTION("Reads pages through the direct map, for tests of secmem");
 MODULE_LICENSE("GPL");

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Off the direct map is off every map: the kernel's whole page table is searched
+ * for pages of secrets, by a kernel that looks (module/tests/reader.c).
+ *
+ * VM: --mem 1G
+ */
+#include <sys/resource.h>
+
+#include "attack.h"
+#include "host.h"
+
+#define ON (1ULL << SECMEM_PROT_DIRECT_MAP)
+#define MIN_FREE "/proc/sys/vm/min_free_kbytes"
+#define BRIM_KIB 10240 /* the rest is for who searches */
+#define LENGTH (256 << 10)
+#define BALLAST ((size_t)32 << 20) /* that is there again once all is full */
+#define VIEW ((size_t)8 << 30)
+#define STALE_TRIES 20
+
+static long mem_free(void)
+{
+	char line[128];
+	long value = -1;
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	while (f && value < 0 && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemFree: %ld", &value) != 1)
+			value = -1;
+	if (f)
+		fclose(f);
+	return value;
+}
+
+/* Pages that stand there in the caller's page table are remembered; how many. */
+static long reader_mark(int fd, const volatile void *at, size_t pages)
+{
+	struct secmem_reader r = { .address = (uintptr_t)at, .count = pages };
+
+	return ioctl(fd, SECMEM_READER_MARK, &r) ? -errno : (long)r.count;
+}
+
+/* Where the kernel's page table shows what is remembered: how often; or -errno.
+ */
+static long reader_walk(int fd, struct secmem_reader *r)
+{
+	*r = (struct secmem_reader){ 0 };
+	return ioctl(fd, SECMEM_READER_WALK, r) ? -errno : (long)r->count;
+}
+
+/* Maps a page for as long as no other is; 0: none. Its address, or 0. */
+static uint64_t reader_map(int fd, uint64_t pfn)
+{
+	struct secmem_reader r = { .pfn = pfn };
+
+	return ioctl(fd, SECMEM_READER_MAP, &r) ? 0 : r.address;
+}
+
+FIXTURE(alias)
+{
+	int reader, fd;
+	unsigned char *view;
+	char min_free[32];
+};
+
+FIXTURE_SETUP(alias)
+{
+	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+	struct secmem_info info = { 0 };
+
+	self->reader = -1;
+	self->fd = sm_open();
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, sm_info(self->fd, &info));
+	if (geteuid() || access(SM_MODULE, R_OK))
+		SKIP(return, "needs root and " SM_MODULE);
+	if (!(info.protections & ON))
+		SKIP(return, "no page leaves the direct map here");
+	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &all));
+	ASSERT_LT(0,
+		  host_read(MIN_FREE, self->min_free, sizeof(self->min_free)));
+	self->view = mmap(NULL, VIEW, PROT_READ, MAP_SHARED | MAP_NORESERVE,
+			  self->fd, 0);
+	ASSERT_NE(MAP_FAILED, self->view);
+	self->reader = at_reader_open();
+	ASSERT_LE(0, self->reader);
+	ASSERT_EQ(0, reader_mark(self->reader, NULL, 0));
+}
+
+FIXTURE_TEARDOWN(alias)
+{
+	if (self->reader < 0)
+		return;
+	EXPECT_EQ(0, host_write(MIN_FREE, self->min_free));
+	close(self->reader);
+	EXPECT_EQ(0, sm_module_unload("reader"));
+	munmap(self->view, VIEW);
+	close(self->fd);
+}
+
+/* A secret that must be off the direct map, its pages remembered; or -errno. */
+static int secret_mark(int fd, unsigned char *view, int reader,
+		       uint64_t *handle, uint64_t *at)
+{
+	struct secmem_create_args c;
+	size_t pages = LENGTH / SM_PAGE;
+	long marked;
+	int err = sm_create_as(fd, LENGTH, 0, 0, NULL, ON, &c);
+
+	*handle = c.handle;
+	if (!err)
+		err = sm_acquire(fd, *handle, SECMEM_READ, at);
+	if (err)
+		return err;
+	marked = reader_mark(reader, view + *at, pages);
+	err = sm_release(fd, *handle);
+	if (marked < 0)
+		return marked;
+	return marked == (long)pages ? err : -EIO;
+}
+
+/*
+ * To the brim, so that there is no page which the machine could have served and
+ * has not.
+ */
+TEST_F_TIMEOUT(alias, kernel_maps_no_page_of_a_secret_anywhere, SM_LOOP_TIMEOUT)
+{
+	uint64_t handle = 0, last, at, pfn = 0, mapped;
+	struct secmem_reader r;
+	unsigned char *plain, *ballast;
+	long count = 0;
+	int err = 0;
+
+	if (self->reader < 0)
+		return;
+	/* Control: ordinary memory is there. */
+	plain = at_ordinary(SM_PAGE, 1);
+	ASSERT_NE(NULL, plain);
+	ASSERT_EQ(1, reader_mark(self->reader, plain, 1));
+	ASSERT_LE(1, reader_walk(self->reader, &r));
+	ASSERT_EQ(0, reader_mark(self->reader, NULL, 0));
+
+	ballast = at_ordinary(BALLAST, 1);
+	ASSERT_NE(NULL, ballast);
+	ASSERT_EQ(0, host_write(MIN_FREE, "0"));
+	while (!err && mem_free() > BRIM_KIB) {
+		last = handle;
+		err = secret_mark(self->fd, self->view, self->reader, &handle,
+				  &at);
+		count += !err;
+	}
+	munmap(ballast, BALLAST);
+	TH_LOG("%ld secrets of %lu KiB, %ld KiB are free by now: %s", count,
+	       LENGTH / 1024UL, mem_free(), strerror(-err));
+	if (err) {
+		EXPECT_EQ(-ENOMEM, err);
+		handle = last;
+	}
+	ASSERT_LT(2, count);
+
+	ASSERT_LE(0, reader_walk(self->reader, &r));
+	TH_LOG("%llu pages in the kernel's page table", r.seen);
+	EXPECT_LT(0, r.seen);
+	EXPECT_EQ(0, r.count) TH_LOG("page %#llx at %#llx", r.pfn, r.address);
+
+	/* Nor while one is open; and control: one that is mapped is found. */
+	ASSERT_EQ(0, sm_acquire(self->fd, handle, SECMEM_READ, &at));
+	EXPECT_EQ(0, reader_walk(self->reader, &r));
+	ASSERT_EQ(0, at_reader_find(self->reader, self->view + at, &pfn));
+	mapped = reader_map(self->reader, pfn);
+	ASSERT_NE(0, mapped);
+	EXPECT_EQ(1, reader_walk(self->reader, &r));
+	EXPECT_EQ(mapped, r.address);
+	EXPECT_EQ(pfn, r.pfn);
+	EXPECT_EQ(0, reader_map(self->reader, 0));
+	EXPECT_EQ(0, reader_walk(self->reader, &r));
+	ASSERT_EQ(0, sm_release(self->fd, handle));
+}
+
+/* Whether vmalloc space has yet to flush an address. */
+static bool unflushed(uint64_t address)
+{
+	unsigned long long from, to;
+	bool found = false;
+	char line[512];
+	FILE *f = fopen("/proc/vmallocinfo", "re");
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strstr(line, "unpurged") &&
+			sscanf(line, "0x%llx-0x%llx", &from, &to) == 2 &&
+			from <= address && address < to;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* Else a TLB may show the page there that serves now. */
+TEST_F(alias, no_flush_is_outstanding_once_pages_serve)
+{
+	uint64_t handle, at;
+	struct secmem_reader r;
+	int tries;
+
+	if (self->reader < 0)
+		return;
+	/* So that root is told addresses. */
+	ASSERT_EQ(0, host_write("/proc/sys/kernel/kptr_restrict", "1"));
+	/* Control. The kernel itself may flush in between, so more than once. */
+	for (tries = 0; tries < STALE_TRIES; tries++) {
+		r = (struct secmem_reader){ 0 };
+		ASSERT_EQ(0, ioctl(self->reader, SECMEM_READER_STALE, &r));
+		if (unflushed(r.address))
+			break;
+	}
+	ASSERT_GT(STALE_TRIES, tries);
+	ASSERT_EQ(0, secret_mark(self->fd, self->view, self->reader, &handle,
+				 &at));
+	EXPECT_FALSE(unflushed(r.address));
+}
+
+TEST_HARNESS_MAIN
