@@ -18,9 +18,6 @@
 #ifdef CONFIG_X86
 #include <asm/cacheflush.h>
 #endif
-#ifdef SECMEM_SUPPORTS_BBML
-#include <asm/cpufeature.h>
-#endif
 #ifdef SECMEM_HAS_PANIC_NOTIFIER_H
 #include <linux/panic_notifier.h>
 #endif
@@ -64,19 +61,6 @@ static inline void vm_flags_mod(struct vm_area_struct *vma,
 #ifndef SECMEM_HAS_MEMCG_KMEM_ONLINE
 #define memcg_kmem_online() memcg_kmem_enabled()
 #endif
-
-/*
- * Whether a page returns to the direct map under a lock of the kernel's own: on
- * arm64 where a processor lets large mappings be split while they are in use.
- */
-static inline bool secmem_compat_directmap_locks(void)
-{
-#ifdef SECMEM_SUPPORTS_BBML
-	return SECMEM_SUPPORTS_BBML();
-#else
-	return false;
-#endif
-}
 
 /* What was written there reaches memory, not a cache alone. */
 static inline void secmem_compat_cache_write_back(void *at, size_t length)

@@ -146,9 +146,7 @@ void secmem_power_volatile_end(void)
  * secmem_power_panic_why - is SECMEM_PROT_WIPE_PANIC in force
  *
  * A crash kernel is entered before panic notifiers run, unless the kernel was
- * booted with crash_kexec_post_notifiers. No module can see that. And where the
- * way to a page that is off the direct map leads through a lock, a processor
- * that was stopped may hold it.
+ * booted with crash_kexec_post_notifiers. No module can see that.
  *
  * Context: Any.
  * Return: SECMEM_WHY_*.
@@ -157,9 +155,6 @@ u8 secmem_power_panic_why(void)
 {
 	if (kexec_crash_loaded() && !READ_ONCE(secmem_crash_kernel_last))
 		return SECMEM_WHY_CRASH_KERNEL;
-	if (secmem_directmap_why() == SECMEM_WHY_IN_FORCE &&
-	    secmem_compat_directmap_locks())
-		return SECMEM_WHY_PANIC_LOCK;
 	return SECMEM_WHY_IN_FORCE;
 }
 

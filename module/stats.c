@@ -147,7 +147,6 @@ static const char * const secmem_why_words[] = {
 	[SECMEM_WHY_NO_MEMORY] = "no-memory",
 	[SECMEM_WHY_CRASH_KERNEL] = "crash-kernel",
 	[SECMEM_WHY_UNCHARGED] = "not-charged",
-	[SECMEM_WHY_PANIC_LOCK] = "panic-lock",
 };
 
 static ssize_t secmem_protection_show(struct device *device,

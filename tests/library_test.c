@@ -2106,7 +2106,7 @@ TEST(texts)
 	}
 	EXPECT_EQ(NULL, secmem_protection_name(i));
 	EXPECT_EQ(NULL, secmem_protection_text(i));
-	for (i = 0; i <= SECMEM_WHY_PANIC_LOCK; i++)
+	for (i = 0; i <= SECMEM_WHY_UNCHARGED; i++)
 		EXPECT_NE(NULL, secmem_why_text(i));
 	EXPECT_EQ(NULL, secmem_why_text(i));
 	for (i = 0; SECMEM_RIGHT_ALL >> i; i++)

@@ -121,7 +121,6 @@ TEST_F(seen, protections_are_those_of_info_with_their_reasons)
 		[SECMEM_WHY_NO_MEMORY] = "no-memory",
 		[SECMEM_WHY_CRASH_KERNEL] = "crash-kernel",
 		[SECMEM_WHY_UNCHARGED] = "not-charged",
-		[SECMEM_WHY_PANIC_LOCK] = "panic-lock",
 	};
 	struct secmem_info info;
 	unsigned int bit;

@@ -70,8 +70,6 @@ const char *secmem_why_text(unsigned int why)
 		[SECMEM_WHY_NO_MEMORY] = "no memory when the module was loaded",
 		[SECMEM_WHY_UNCHARGED] =
 			"memory cgroups count no pages of the kernel",
-		[SECMEM_WHY_PANIC_LOCK] =
-			"a panic may stop a lock that the wipe needs",
 	};
 
 	return why < ARRAY_SIZE(texts) ? texts[why] : NULL;

@@ -174,7 +174,6 @@
 #define SECMEM_WHY_NO_MEMORY	5	/* no memory for it when the module was loaded */
 #define SECMEM_WHY_CRASH_KERNEL	6	/* one is loaded, and runs before panic notifiers */
 #define SECMEM_WHY_UNCHARGED	7	/* memory cgroups count no pages of the kernel */
-#define SECMEM_WHY_PANIC_LOCK	8	/* the way to the pages leads through a lock */
 
 /*
  * SECMEM_IOC_INFO: what this kernel and this file offer.
