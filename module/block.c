@@ -21,9 +21,8 @@
 
 #include "internal.h"
 
-/* How often blocks up to some size are sought where mappings are split already. */
+/* How often a small block is sought where the direct map is split already. */
 #define SECMEM_SPLIT_TRIES	8
-#define SECMEM_SPLIT_ORDER	get_order(SZ_32K)
 
 /* All blocks, for those who wipe everything. */
 static LIST_HEAD(secmem_blocks);
@@ -144,18 +143,16 @@ static gfp_t secmem_block_gfp(unsigned int order)
 
 /*
  * Pages of a small block may lie in a large mapping of the direct map, which
- * would be split for them. Once that happened, look for places where it has:
- * what is refused is held meanwhile, so that it does not come again.
+ * would be split for them. So look for places where one was: what is refused is
+ * held meanwhile, so that it does not come again.
  */
-static struct page *secmem_block_alloc(unsigned int order, u32 *splits)
+static struct page *secmem_block_alloc(unsigned int order)
 {
 	struct page *page = secmem_alias_alloc(secmem_block_gfp(order), order);
 	struct page *refused[SECMEM_SPLIT_TRIES];
 	unsigned int count = 0;
 
-	if (order == SECMEM_BLOCK_ORDER)
-		return page;
-	while (page && *splits && order <= SECMEM_SPLIT_ORDER &&
+	while (page && order <= SECMEM_SMALL_ORDER &&
 	       count < SECMEM_SPLIT_TRIES && secmem_directmap_splits(page)) {
 		refused[count++] = page;
 		page = secmem_alias_alloc(secmem_block_gfp(order), order);
@@ -164,8 +161,6 @@ static struct page *secmem_block_alloc(unsigned int order, u32 *splits)
 		page = refused[--count];
 	while (count--)
 		__free_pages(refused[count], order);
-	if (page && secmem_directmap_splits(page))
-		++*splits;
 	return page;
 }
 
@@ -211,7 +206,7 @@ static bool secmem_block_free_pages(struct secmem_block *block)
 	return all;
 }
 
-static int secmem_block_populate(struct secmem_block *block)
+static int secmem_block_populate(struct secmem_block *block, bool exposed)
 {
 	unsigned int i;
 
@@ -222,8 +217,9 @@ static int secmem_block_populate(struct secmem_block *block)
 			cond_resched();
 		set_page_private(block->first + i, (unsigned long)block);
 	}
-	switch (secmem_directmap_remove(block->first,
-					secmem_block_pages(block))) {
+	switch (exposed ? SECMEM_DIRECTMAP_PRESENT :
+			  secmem_directmap_remove(block->first,
+						  secmem_block_pages(block))) {
 	case SECMEM_DIRECTMAP_REMOVED:
 		block->removed = true;
 		return 0;
@@ -238,17 +234,41 @@ static int secmem_block_populate(struct secmem_block *block)
 	}
 }
 
+/* Pages, and what becomes of their area. */
+static int secmem_block_fetch(struct secmem_block *block,
+			      struct secmem_account *account,
+			      enum secmem_split split)
+{
+	int ret;
+
+	block->first = secmem_block_alloc(block->order);
+	if (!block->first)
+		return -ENOMEM;
+	if (split == SECMEM_SPLIT_EXPOSED)
+		return 0;
+	ret = secmem_area_take(account, block->first, block->order,
+			       split == SECMEM_SPLIT_MAY);
+	if (ret < 0) {
+		__free_pages(block->first, block->order);
+		return ret;
+	}
+	block->area = ret;
+	return 0;
+}
+
 /**
  * secmem_block_create - pages of the kernel that no supply has yet
+ * @account: who is to answer for it, if an area is split
  * @order: how many, as a power of two
- * @splits: how often that split a large mapping of the direct map, so far;
- * counted on. The caller sees to it that nobody else does
+ * @split: may one be
  *
  * Context: Process context, may sleep.
- * Return: the block, all idle; -ENOMEM; -EOPNOTSUPP (it must leave the direct
- * map, and stays).
+ * Return: the block, all idle; -ENOMEM; -EDQUOT (an area would have to be split,
+ * and may not); -EOPNOTSUPP (it must leave the direct map, and stays).
  */
-struct secmem_block *secmem_block_create(unsigned int order, u32 *splits)
+struct secmem_block *secmem_block_create(struct secmem_account *account,
+					 unsigned int order,
+					 enum secmem_split split)
 {
 	struct secmem_block *block;
 	int ret = -ENOMEM;
@@ -257,20 +277,25 @@ struct secmem_block *secmem_block_create(unsigned int order, u32 *splits)
 			SECMEM_GFP);
 	if (!block)
 		return ERR_PTR(ret);
+	INIT_LIST_HEAD(&block->by_kept);
 	block->order = order;
 	block->idle = secmem_block_pages(block);
-	block->first = secmem_block_alloc(order, splits);
-	if (!block->first)
+	ret = secmem_block_fetch(block, account, split);
+	if (ret)
 		goto free;
 	/* Before its pages freeze, for secmem_pages_offline(). */
 	secmem_block_note(block);
-	ret = secmem_block_populate(block);
+	ret = secmem_block_populate(block, split == SECMEM_SPLIT_EXPOSED);
 	if (!ret)
 		return block;
 	/* Lost pages are kept, and so it stays noted. */
 	if (ret == -ENOMEM)
 		return ERR_PTR(ret);
+	if (block->area == SECMEM_AREA_HELD)
+		secmem_area_lose(block->first);
 	secmem_block_forget(block);
+	kfree_rcu(block, rcu);
+	return ERR_PTR(ret);
 free:
 	kfree(block);
 	return ERR_PTR(ret);
@@ -285,11 +310,13 @@ free:
  */
 void secmem_block_free(struct secmem_block *block)
 {
+	if (block->area == SECMEM_AREA_HELD)
+		secmem_area_lose(block->first);
 	/* With a page that is kept, it stays noted for secmem_pages_offline(). */
 	if (!secmem_block_free_pages(block))
 		return;
 	secmem_block_forget(block);
-	kfree(block);
+	kfree_rcu(block, rcu);
 }
 
 /*
@@ -362,8 +389,10 @@ static int secmem_pages_offline(struct notifier_block *notifier,
 
 	if (event != MEM_GOING_OFFLINE)
 		return NOTIFY_DONE;
-	spin_lock(&secmem_blocks_lock);
-	list_for_each_entry(block, &secmem_blocks, all) {
+	/* Nobody needs these. */
+	secmem_kept_give_all();
+	rcu_read_lock();
+	list_for_each_entry_rcu(block, &secmem_blocks, all) {
 		unsigned long first = page_to_pfn(block->first);
 
 		held = first < range->start_pfn + range->nr_pages &&
@@ -371,7 +400,7 @@ static int secmem_pages_offline(struct notifier_block *notifier,
 		if (held)
 			break;
 	}
-	spin_unlock(&secmem_blocks_lock);
+	rcu_read_unlock();
 	return held ? notifier_from_errno(-EBUSY) : NOTIFY_OK;
 }
 
@@ -387,7 +416,15 @@ static struct notifier_block secmem_pages_memory_block = {
  */
 int secmem_pages_setup(void)
 {
-	return register_memory_notifier(&secmem_pages_memory_block);
+	int ret = secmem_kept_setup();
+
+	if (ret)
+		return ret;
+	secmem_areas_setup();
+	ret = register_memory_notifier(&secmem_pages_memory_block);
+	if (ret)
+		secmem_kept_teardown();
+	return ret;
 }
 
 /**
@@ -398,5 +435,7 @@ int secmem_pages_setup(void)
 void secmem_pages_teardown(void)
 {
 	unregister_memory_notifier(&secmem_pages_memory_block);
+	secmem_kept_teardown();
+	secmem_areas_teardown();
 	flush_work(&secmem_page_tell_work);
 }

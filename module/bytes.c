@@ -99,7 +99,6 @@ static int secmem_bytes_randomize(const struct secmem_bytes *bytes)
  * secmem_bytes_create - take pages for the current user
  * @bytes: laid out
  * @vault: whose bytes they are
- * @owner: number of the address space that asks
  * @random: fill from the kernel's RNG rather than with zeros
  *
  * Context: Process context, may sleep.
@@ -108,7 +107,7 @@ static int secmem_bytes_randomize(const struct secmem_bytes *bytes)
  * was found to be bad at this very moment).
  */
 int secmem_bytes_create(struct secmem_bytes *bytes, struct secmem_vault *vault,
-			u64 owner, bool random)
+			bool random)
 {
 	int ret = random ? wait_for_random_bytes() : 0;
 	unsigned int i;
@@ -121,8 +120,7 @@ int secmem_bytes_create(struct secmem_bytes *bytes, struct secmem_vault *vault,
 		if (!bytes->many)
 			return -ENOMEM;
 	}
-	ret = secmem_pages_get(vault, owner, secmem_bytes_pages(bytes),
-			       bytes->count);
+	ret = secmem_pages_get(vault, secmem_bytes_pages(bytes), bytes->count);
 	if (ret) {
 		if (bytes->count > 1)
 			kfree(bytes->many);

@@ -8,6 +8,7 @@
 #ifndef _SECMEM_COMPAT_H
 #define _SECMEM_COMPAT_H
 
+#include <linux/cgroup.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/kernel.h>
@@ -15,6 +16,8 @@
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
 #ifdef CONFIG_X86
 #include <asm/cacheflush.h>
 #endif
@@ -61,6 +64,63 @@ static inline void vm_flags_mod(struct vm_area_struct *vma,
 #ifndef SECMEM_HAS_MEMCG_KMEM_ONLINE
 #define memcg_kmem_online() memcg_kmem_enabled()
 #endif
+
+/* Which memory cgroup the current task's memory is charged to, by number. */
+static inline u64 secmem_compat_memcg(void)
+{
+	u64 number = 0;
+
+#ifdef CONFIG_MEMCG
+	rcu_read_lock();
+	number = cgroup_id(task_cgroup(current, memory_cgrp_id));
+	rcu_read_unlock();
+#endif
+	return number;
+}
+
+typedef unsigned long (*secmem_compat_shrink)(struct shrinker *shrinker,
+					      struct shrink_control *sc);
+
+static inline void secmem_compat_shrinker_free(struct shrinker *shrinker)
+{
+#ifdef SECMEM_HAS_SHRINKER_ALLOC
+	shrinker_free(shrinker);
+#else
+	unregister_shrinker(shrinker);
+	kfree(shrinker);
+#endif
+}
+
+/* One that is registered, or NULL. */
+static inline struct shrinker *
+secmem_compat_shrinker_create(secmem_compat_shrink count,
+			      secmem_compat_shrink scan)
+{
+	struct shrinker *shrinker;
+	int ret = 0;
+
+#ifdef SECMEM_HAS_SHRINKER_ALLOC
+	shrinker = shrinker_alloc(0, "secmem");
+#else
+	shrinker = kzalloc(sizeof(*shrinker), GFP_KERNEL);
+#endif
+	if (!shrinker)
+		return NULL;
+	shrinker->count_objects = count;
+	shrinker->scan_objects = scan;
+	shrinker->seeks = DEFAULT_SEEKS;
+#ifdef SECMEM_HAS_SHRINKER_ALLOC
+	shrinker_register(shrinker);
+#elif defined(SECMEM_HAS_SHRINKER_NAME)
+	ret = register_shrinker(shrinker, "secmem");
+#else
+	ret = register_shrinker(shrinker);
+#endif
+	if (!ret)
+		return shrinker;
+	kfree(shrinker);
+	return NULL;
+}
 
 /* What was written there reaches memory, not a cache alone. */
 static inline void secmem_compat_cache_write_back(void *at, size_t length)

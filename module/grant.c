@@ -183,7 +183,6 @@ static void secmem_grant_unbind(struct secmem_grant *grant)
 {
 	struct secmem_mm *bound = grant->bound;
 
-	secmem_pages_leave(grant->vault, bound->number);
 	spin_lock(&secmem_bind_lock);
 	grant->bound = NULL;
 	grant->leaving = false;

@@ -18,13 +18,16 @@
  *	    mapping->i_mmap_rwsem, page-table lock	(in core mm)
  *	    vault->keep_lock	who keeps the vault
  *	      secmem_bind_lock	(leaf) which mm a grant answers
- *	    vault->slots_lock
- *	      supply->lock		(leaf)
- *	      secmem_users_lock		(leaf)
+ *	    vault->slots_lock	(leaf)
+ *	    supply->lock
+ *	      secmem_kept_lock	(leaf)
+ *	      user->lock	(leaf)
+ *	    secmem_areas.xa_lock
+ *	      secmem_accounts.xa_lock	(leaf)
+ *	    secmem_users.xa_lock, user->supplies.xa_lock	(leaf)
  *	    vault->calls_lock	(leaf) what calls have on a secret's lists
  *	    cold->watch_lock	(leaf) which grants are polled
  *	    secmem_blocks_lock	(leaf)
- *	    user->lock		(leaf)
  *	    secmem_linger_lock	(leaf)
  *	    secmem_violation_lock	(leaf)
  *	vault->grow_lock, supply->grow
@@ -64,6 +67,7 @@
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
+#include <linux/refcount.h>
 #include <linux/seqlock.h>
 #include <linux/siphash.h>
 #include <linux/sizes.h>
@@ -290,7 +294,10 @@ struct secmem_vault {
 	u32 free_count[SECMEM_ORDERS];		/* protected by slots_lock */
 	u32 secret_count;		/* live ones; slots_lock */
 	atomic_t waiters;		/* for one of its secrets; to be shown */
-	struct list_head supplies;	/* of pages; slots_lock */
+	atomic64_t pages;		/* that serve it; to be shown */
+	struct secmem_supply *supply;	/* the last that served it, a reference;
+					 * slots_lock
+					 */
 	u32 view_pages;			/* of the largest view of it all; racy hint */
 	spinlock_t calls_lock;		/* what calls have on secrets' lists */
 	spinlock_t keep_lock;		/* who keeps it */
@@ -700,7 +707,7 @@ void secmem_view_zap(struct secmem_grant *grant, struct secmem_secret *secret);
 /* bytes.c */
 void secmem_bytes_layout(struct secmem_bytes *bytes, u32 length, u32 align);
 int secmem_bytes_create(struct secmem_bytes *bytes, struct secmem_vault *vault,
-			u64 owner, bool random);
+			bool random);
 void secmem_bytes_destroy(struct secmem_bytes *bytes);
 bool secmem_bytes_sound(const struct secmem_bytes *bytes, u32 offset,
 			u32 length);
@@ -718,29 +725,88 @@ bool secmem_canary_intact(const struct secmem_bytes *bytes,
 u32 secmem_bytes_tail(const struct secmem_bytes *bytes);
 
 /* user.c */
-struct secmem_user;
+
+/* Whose uids they are: what these have together. */
+struct secmem_account {
+	u32 uid;			/* constant */
+	u32 refs;			/* secmem_accounts.xa_lock */
+	atomic_long_t charged;		/* pages */
+	u32 areas_held;			/* secmem_areas.xa_lock */
+	u32 areas_lost;			/* secmem_areas.xa_lock */
+	u32 areas_kept;			/* of those held; secmem_kept_lock */
+	struct list_head kept;		/* secmem_kept_lock */
+};
+
+/* What a uid has in all vaults. */
+struct secmem_user {
+	unsigned long key;		/* constant */
+	u32 refs;			/* secmem_users.xa_lock */
+	struct secmem_account *account;	/* constant */
+	const struct cred *cred;	/* constant: keeps the user_struct */
+	struct xarray supplies;		/* by memory cgroup */
+	spinlock_t lock;		/* the rest */
+	u32 used;			/* pages that serve, or are about to */
+	u32 idle;			/* pages that do not, and are not kept */
+	u32 charged;			/* of these, to RLIMIT_MEMLOCK */
+};
+
 struct secmem_user *secmem_user_get(void);
 void secmem_user_put(struct secmem_user *user);
 void secmem_user_show(const struct secmem_user *user, struct seq_file *seq);
 bool secmem_user_is_current(const struct secmem_user *user);
+unsigned long secmem_user_limit(void);
 int secmem_user_charge(struct secmem_user *user, s32 used, s32 idle,
 		       bool asked);
+bool secmem_user_pays_idle(struct secmem_user *user);
+void secmem_account_hold(struct secmem_account *account);
+void secmem_account_put(struct secmem_account *account);
+
+/* area.c */
+
+/* What became of the area that a block lies in. */
+enum secmem_area {
+	SECMEM_AREA_WAS,		/* no split was answered for */
+	SECMEM_AREA_HELD,		/* the block is all of it */
+	SECMEM_AREA_LOSS,		/* it was split for less */
+};
+
+void secmem_areas_setup(void);
+void secmem_areas_teardown(void);
+int secmem_area_take(struct secmem_account *account, struct page *page,
+		     unsigned int order, bool split);
+void secmem_area_lose(struct page *page);
+u32 secmem_areas_count(void);
 
 /* block.c */
 struct secmem_block {
 	struct list_head by_supply;	/* while pages are idle; supply->lock */
-	struct list_head all;		/* secmem_blocks_lock; panic does without */
+	struct list_head by_kept;	/* secmem_kept_lock; empty: not kept */
+	struct list_head by_account;	/* secmem_kept_lock; of areas */
+	struct list_head all;		/* secmem_blocks_lock; RCU to read */
+	struct rcu_head rcu;
 	struct secmem_supply *supply;	/* constant: one reference */
 	struct page *first;		/* constant */
 	u8 order;			/* constant */
+	u8 area;			/* constant: SECMEM_AREA_* */
 	bool removed;			/* constant: off the direct map, verified */
+	bool shelved;			/* empty, not charged; supply->lock */
 	u16 idle;			/* pages; protected by supply->lock */
 	u16 bad;			/* pages that serve no more; supply->lock */
 	unsigned long used[];		/* bitmap, with bad ones; supply->lock */
 };
 
+/* How a new block may come by its pages. */
+enum secmem_split {
+	SECMEM_SPLIT_NOT,		/* where the direct map is split */
+	SECMEM_SPLIT_MAY,		/* anywhere, within bounds */
+	SECMEM_SPLIT_EXPOSED,		/* anywhere; they stay in the direct map */
+};
+
 /* The largest is as large as what one large entry of the direct map maps. */
 #define SECMEM_BLOCK_ORDER	((unsigned int)get_order(SZ_2M))
+
+/* Up to there places are sought where the direct map is split already. */
+#define SECMEM_SMALL_ORDER	((unsigned int)get_order(SZ_32K))
 
 static inline unsigned int secmem_block_pages(const struct secmem_block *block)
 {
@@ -765,7 +831,9 @@ static inline struct secmem_block *secmem_page_block(const struct page *page)
 
 int secmem_pages_setup(void);
 void secmem_pages_teardown(void);
-struct secmem_block *secmem_block_create(unsigned int order, u32 *splits);
+struct secmem_block *secmem_block_create(struct secmem_account *account,
+					 unsigned int order,
+					 enum secmem_split split);
 void secmem_block_free(struct secmem_block *block);
 bool secmem_block_exposed(const struct secmem_block *block);
 void secmem_pages_write_back_from_now(void);
@@ -776,13 +844,55 @@ void secmem_page_unmap(struct page *page, void *at);
 void secmem_page_wipe(struct page *page);
 void secmem_page_withdraw(void);
 
+/* kept.c */
+int secmem_kept_setup(void);
+void secmem_kept_teardown(void);
+bool secmem_kept_add(struct secmem_block *block);
+void secmem_kept_del(struct secmem_block *block);
+unsigned int secmem_kept_give(struct secmem_account *account);
+void secmem_kept_give_all(void);
+
+/* supply.c */
+
+/* What one user has in one memory cgroup. */
+struct secmem_supply {
+	refcount_t refs;		/* blocks, vaults, and calls in it */
+	struct secmem_user *user;	/* constant: one reference */
+	u64 memcg;			/* constant */
+	struct mutex grow;		/* one makes a block at a time */
+	bool lossy;			/* an area is lost for it; grow */
+	spinlock_t lock;		/* the rest, and its blocks */
+	struct list_head idle;		/* blocks with idle pages, partly used
+					 * ones first
+					 */
+	struct list_head shelf;		/* kept areas, none of which is idle */
+	struct secmem_block *spare;	/* of idle, one that is empty; or NULL */
+	u32 vaults;			/* that have it */
+	u32 used;			/* pages */
+	u32 total;			/* pages, but for the shelf's */
+};
+
+struct secmem_supply *secmem_supply_seek(void);
+void secmem_supply_put(struct secmem_supply *supply);
+void secmem_supply_detach(struct secmem_supply *supply,
+			  struct secmem_block *block,
+			  struct list_head *surplus);
+void secmem_supply_drop_spare(struct secmem_supply *supply,
+			      struct list_head *surplus);
+void secmem_supply_lose_all(struct list_head *blocks);
+int secmem_supply_grow(struct secmem_supply *supply, unsigned int want);
+unsigned int secmem_supply_take(struct secmem_supply *supply,
+				struct page **pages, unsigned int count,
+				unsigned int *bad, struct list_head *surplus);
+void secmem_supply_return(struct secmem_supply *supply, struct page **pages,
+			  unsigned int count);
+
 /* pages.c */
-int secmem_pages_get(struct secmem_vault *vault, u64 owner,
-		     struct page **pages, unsigned int count);
+int secmem_pages_get(struct secmem_vault *vault, struct page **pages,
+		     unsigned int count);
 void secmem_pages_put(struct page **pages, unsigned int count);
 void secmem_pages_end(struct secmem_vault *vault);
 void secmem_pages_show(struct secmem_vault *vault, struct seq_file *seq);
-void secmem_pages_leave(struct secmem_vault *vault, u64 owner);
 
 /* directmap.c */
 enum secmem_directmap {

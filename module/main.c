@@ -129,7 +129,6 @@ static int secmem_ioctl_create(struct secmem_grant *grant,
 	if (IS_ERR(call->secret))
 		return PTR_ERR(call->secret);
 	ret = secmem_bytes_create(&call->bytes, grant->vault,
-				  grant->bound->number,
 				  args->flags & SECMEM_CREATE_RANDOM);
 	if (ret)
 		goto unreserve;

@@ -104,6 +104,7 @@ static void secmem_secret_finish(struct secmem_secret *secret)
 	secmem_copy_revoke(secret);
 	trace_secmem_wipe(secret->vault->number, secmem_secret_handle(secret),
 			  secret->bytes.count);
+	atomic64_sub(secret->bytes.count, &secret->vault->pages);
 	secmem_bytes_destroy(&secret->bytes);
 	/* Who sees it closed, without the lock, is right that it is wiped. */
 	smp_store_release(&secret->state, SECMEM_CLOSED);
@@ -241,6 +242,7 @@ int secmem_secret_publish(struct secmem_secret *secret,
 	preempt_enable();
 	atomic64_set(&secret->first.word,
 		     secmem_word_empty(secret->generation));
+	atomic64_add(bytes->count, &secret->vault->pages);
 	secmem_count_add(secrets, 1);
 	if (secmem_secret_is(secret, SECMEM_IS_SUSPEND_WIPE))
 		secmem_power_volatile_begin();

@@ -58,6 +58,14 @@ static ssize_t direct_map_route_show(struct device *device,
 }
 static DEVICE_ATTR_RO(direct_map_route);
 
+static ssize_t direct_map_lost_show(struct device *device,
+				    struct device_attribute *attribute,
+				    char *buffer)
+{
+	return sysfs_emit(buffer, "%u\n", secmem_areas_count());
+}
+static DEVICE_ATTR_RO(direct_map_lost);
+
 static ssize_t revoke_store(struct device *device,
 			    struct device_attribute *attribute,
 			    const char *buffer, size_t length)
@@ -77,6 +85,7 @@ static DEVICE_ATTR_WO(revoke);
 static struct attribute *secmem_stats_attributes[] = {
 	&dev_attr_version.attr,
 	&dev_attr_direct_map_route.attr,
+	&dev_attr_direct_map_lost.attr,
 	&dev_attr_revoke.attr,
 	NULL
 };

@@ -1,54 +1,168 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Who is charged for the pages of secrets.
+ *
+ * RLIMIT_MEMLOCK is a limit of each uid, counted where io_uring and BPF count it,
+ * too: in its user_struct. Who owns a user namespace may have 65,536 uids in it,
+ * and that limit in each. The kernel counts what belongs to the owner of a
+ * namespace in ucounts, which no module can charge. So an account stands for an
+ * owner here: what all uids in its namespaces lock in secrets is no more than the
+ * limit either. Namespaces of root count for nobody but the uid: root sets
+ * limits, and may run containers of many.
  */
 #include <linux/sched/user.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/user_namespace.h>
 
 #include "internal.h"
 
 /* Idle pages that a user is not charged for, beside one for each that serves. */
 #define SECMEM_IDLE_FREE	((u32)(SZ_2M >> PAGE_SHIFT))
 
-/* What a user has in all vaults. */
-struct secmem_user {
-	struct list_head all;		/* secmem_users */
-	u32 supplies;			/* protected by secmem_users_lock */
-	const struct cred *cred;	/* constant: keeps the user_struct */
-	spinlock_t lock;		/* the rest */
-	u32 used;			/* pages that serve, or are about to */
-	u32 idle;			/* pages that do not */
-	u32 charged;			/* of these, to RLIMIT_MEMLOCK */
-};
+/* By uid; and users by that of their account, in the high half, and theirs. */
+static DEFINE_XARRAY_FLAGS(secmem_accounts, XA_FLAGS_ACCOUNT);
+static DEFINE_XARRAY_FLAGS(secmem_users, XA_FLAGS_ACCOUNT);
 
-static LIST_HEAD(secmem_users);
-static DEFINE_SPINLOCK(secmem_users_lock);
+static struct secmem_account *secmem_account_find(u32 uid)
+{
+	struct secmem_account *account;
+
+	xa_lock(&secmem_accounts);
+	account = xa_load(&secmem_accounts, uid);
+	if (account)
+		account->refs++;
+	xa_unlock(&secmem_accounts);
+	return account;
+}
+
+static struct secmem_account *secmem_account_get(u32 uid)
+{
+	struct secmem_account *account, *fresh;
+	int ret;
+
+	for (;;) {
+		account = secmem_account_find(uid);
+		if (account)
+			return account;
+		fresh = kzalloc(sizeof(*fresh), SECMEM_GFP);
+		if (!fresh)
+			return NULL;
+		fresh->uid = uid;
+		fresh->refs = 1;
+		INIT_LIST_HEAD(&fresh->kept);
+		ret = xa_insert(&secmem_accounts, uid, fresh, SECMEM_GFP);
+		if (!ret)
+			return fresh;
+		kfree(fresh);
+		if (ret != -EBUSY)
+			return NULL;
+	}
+}
 
 /**
- * secmem_user_is_current - does a user's uid act now
+ * secmem_account_hold - one reference more
+ * @account: the caller has one
+ *
+ * Context: Any.
+ */
+void secmem_account_hold(struct secmem_account *account)
+{
+	xa_lock(&secmem_accounts);
+	account->refs++;
+	xa_unlock(&secmem_accounts);
+}
+
+/**
+ * secmem_account_put - give a reference back
+ * @account: is charged for nothing, if it is the last one
+ *
+ * Context: Any.
+ */
+void secmem_account_put(struct secmem_account *account)
+{
+	bool last;
+
+	xa_lock(&secmem_accounts);
+	last = !--account->refs;
+	if (last)
+		__xa_erase(&secmem_accounts, account->uid);
+	xa_unlock(&secmem_accounts);
+	if (last) {
+		WARN_ON_ONCE(atomic_long_read(&account->charged));
+		kfree(account);
+	}
+}
+
+/* Whose account the current task's uid is charged to: of a namespace's owner. */
+static u32 secmem_account_uid(void)
+{
+	const struct user_namespace *ns = current_user_ns();
+	kuid_t uid = current_user()->uid;
+
+	if (likely(ns == &init_user_ns))
+		return __kuid_val(uid);
+	while (ns->parent != &init_user_ns)
+		ns = ns->parent;
+	return __kuid_val(uid_eq(ns->owner, GLOBAL_ROOT_UID) ? uid : ns->owner);
+}
+
+static unsigned long secmem_user_key(void)
+{
+	return (unsigned long)secmem_account_uid() << 32 |
+	       __kuid_val(current_user()->uid);
+}
+
+/**
+ * secmem_user_is_current - is the current task charged as that user
  * @user: the caller has a reference
  *
  * Context: Process context.
- * Return: whether the current task is charged as @user.
+ * Return: whether it is.
  */
 bool secmem_user_is_current(const struct secmem_user *user)
 {
-	return user->cred->user == current_user();
+	return user->key == secmem_user_key();
 }
 
-static struct secmem_user *secmem_user_find(void)
+static struct secmem_user *secmem_user_find(unsigned long key)
 {
 	struct secmem_user *user;
 
-	lockdep_assert_held(&secmem_users_lock);
-	list_for_each_entry(user, &secmem_users, all) {
-		if (secmem_user_is_current(user)) {
-			user->supplies++;
-			return user;
-		}
+	xa_lock(&secmem_users);
+	user = xa_load(&secmem_users, key);
+	if (user)
+		user->refs++;
+	xa_unlock(&secmem_users);
+	return user;
+}
+
+static struct secmem_user *secmem_user_create(unsigned long key)
+{
+	struct secmem_user *user = kzalloc(sizeof(*user), SECMEM_GFP);
+
+	if (!user)
+		return NULL;
+	user->account = secmem_account_get(key >> 32);
+	if (!user->account) {
+		kfree(user);
+		return NULL;
 	}
-	return NULL;
+	user->key = key;
+	user->refs = 1;
+	user->cred = get_current_cred();
+	xa_init_flags(&user->supplies, XA_FLAGS_ACCOUNT);
+	spin_lock_init(&user->lock);
+	return user;
+}
+
+static void secmem_user_free(struct secmem_user *user)
+{
+	WARN_ON_ONCE(user->used || user->idle || user->charged);
+	secmem_account_put(user->account);
+	xa_destroy(&user->supplies);
+	put_cred(user->cred);
+	kfree(user);
 }
 
 /**
@@ -59,29 +173,24 @@ static struct secmem_user *secmem_user_find(void)
  */
 struct secmem_user *secmem_user_get(void)
 {
-	struct secmem_user *fresh, *user;
+	unsigned long key = secmem_user_key();
+	struct secmem_user *user, *fresh;
+	int ret;
 
-	spin_lock(&secmem_users_lock);
-	user = secmem_user_find();
-	spin_unlock(&secmem_users_lock);
-	if (user)
-		return user;
-	fresh = kzalloc(sizeof(*fresh), SECMEM_GFP);
-	if (!fresh)
-		return NULL;
-	spin_lock_init(&fresh->lock);
-	fresh->supplies = 1;
-	spin_lock(&secmem_users_lock);
-	user = secmem_user_find();
-	if (!user) {
-		fresh->cred = get_current_cred();
-		list_add(&fresh->all, &secmem_users);
+	for (;;) {
+		user = secmem_user_find(key);
+		if (user)
+			return user;
+		fresh = secmem_user_create(key);
+		if (!fresh)
+			return NULL;
+		ret = xa_insert(&secmem_users, key, fresh, SECMEM_GFP);
+		if (!ret)
+			return fresh;
+		secmem_user_free(fresh);
+		if (ret != -EBUSY)
+			return NULL;
 	}
-	spin_unlock(&secmem_users_lock);
-	if (!user)
-		return fresh;
-	kfree(fresh);
-	return user;
 }
 
 /**
@@ -94,24 +203,54 @@ void secmem_user_put(struct secmem_user *user)
 {
 	bool last;
 
-	spin_lock(&secmem_users_lock);
-	last = !--user->supplies;
+	xa_lock(&secmem_users);
+	last = !--user->refs;
 	if (last)
-		list_del(&user->all);
-	spin_unlock(&secmem_users_lock);
-	if (last) {
-		WARN_ON_ONCE(user->used || user->idle || user->charged);
-		put_cred(user->cred);
-		kfree(user);
-	}
+		__xa_erase(&secmem_users, user->key);
+	xa_unlock(&secmem_users);
+	if (last)
+		secmem_user_free(user);
+}
+
+/**
+ * secmem_user_limit - what the current task may lock
+ *
+ * Context: Process context.
+ * Return: bytes; ULONG_MAX where nothing limits it.
+ */
+unsigned long secmem_user_limit(void)
+{
+	return READ_ONCE(secmem_memlock_cap) ?: rlimit(RLIMIT_MEMLOCK);
 }
 
 static bool secmem_user_may(long locked)
 {
-	unsigned long cap = READ_ONCE(secmem_memlock_cap);
-	unsigned long limit = (cap ?: rlimit(RLIMIT_MEMLOCK)) >> PAGE_SHIFT;
+	return (unsigned long)locked <= secmem_user_limit() >> PAGE_SHIFT ||
+	       capable(CAP_IPC_LOCK);
+}
 
-	return (unsigned long)locked <= limit || capable(CAP_IPC_LOCK);
+/* Pages more, or fewer. What the current task has not asked for is not refused. */
+static bool secmem_user_add(atomic_long_t *locked, long more, bool asked)
+{
+	long held = atomic_long_read(locked);
+
+	do {
+		if (asked && more > 0 && !secmem_user_may(held + more))
+			return false;
+	} while (!atomic_long_try_cmpxchg(locked, &held, held + more));
+	return true;
+}
+
+static bool secmem_user_lock(struct secmem_user *user, long more, bool asked)
+{
+	if (!more)
+		return true;
+	if (!secmem_user_add(&user->account->charged, more, asked))
+		return false;
+	if (secmem_user_add(&user->cred->user->locked_vm, more, asked))
+		return true;
+	atomic_long_sub(more, &user->account->charged);
+	return false;
 }
 
 /**
@@ -121,30 +260,22 @@ static bool secmem_user_may(long locked)
  * @idle: pages that do not
  * @asked: the current task asks for them, and may be refused
  *
- * RLIMIT_MEMLOCK is counted where io_uring and BPF count it too: in the
- * user_struct.
- *
- * Context: Process context.
+ * Context: Process context; a supply's lock may be held.
  * Return: 0, or -ENOMEM: the limit.
  */
 int secmem_user_charge(struct secmem_user *user, s32 used, s32 idle,
 		       bool asked)
 {
-	atomic_long_t *locked = &user->cred->user->locked_vm;
-	long held = atomic_long_read(locked), more;
 	u32 charged;
 
 	spin_lock(&user->lock);
 	used += user->used;
 	idle += user->idle;
 	charged = used + max_t(s64, 0, (s64)idle - used - SECMEM_IDLE_FREE);
-	more = (long)charged - user->charged;
-	do {
-		if (asked && more > 0 && !secmem_user_may(held + more)) {
-			spin_unlock(&user->lock);
-			return -ENOMEM;
-		}
-	} while (!atomic_long_try_cmpxchg(locked, &held, held + more));
+	if (!secmem_user_lock(user, (long)charged - user->charged, asked)) {
+		spin_unlock(&user->lock);
+		return -ENOMEM;
+	}
 	user->used = used;
 	user->idle = idle;
 	user->charged = charged;
@@ -169,4 +300,21 @@ void secmem_user_show(const struct secmem_user *user, struct seq_file *seq)
 	seq_printf(seq, "vault-locked:\t%u %llu\n",
 		   from_kuid_munged(seq_user_ns(seq), payer->uid),
 		   (u64)atomic_long_read(&payer->locked_vm) << PAGE_SHIFT);
+}
+
+/**
+ * secmem_user_pays_idle - is a user charged for pages that do not serve
+ * @user: the caller has a reference
+ *
+ * Context: Any; a supply's lock may be held.
+ * Return: whether it is.
+ */
+bool secmem_user_pays_idle(struct secmem_user *user)
+{
+	bool pays;
+
+	spin_lock(&user->lock);
+	pays = user->charged > user->used;
+	spin_unlock(&user->lock);
+	return pays;
 }

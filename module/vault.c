@@ -82,7 +82,6 @@ struct secmem_vault *secmem_vault_create(void)
 	spin_lock_init(&vault->slots_lock);
 	for (i = 0; i < SECMEM_ORDERS; i++)
 		INIT_LIST_HEAD(&vault->free[i]);
-	INIT_LIST_HEAD(&vault->supplies);
 	vault->pgoff_next = 1;
 	vault->tag = secmem_vault_tag();
 	get_random_bytes(&vault->canary_key, sizeof(vault->canary_key));

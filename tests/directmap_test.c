@@ -13,23 +13,8 @@
 
 #define ON (1ULL << SECMEM_PROT_DIRECT_MAP)
 #define MANY 10000
+#define DROP_CACHES "/proc/sys/vm/drop_caches"
 #define LARGE_KIB 2048 /* behind one large entry of the direct map */
-
-/* A line of /proc/meminfo, in KiB; -1 where this kernel has none. */
-static long meminfo(const char *name)
-{
-	char line[128];
-	long value = -1;
-	FILE *f = fopen("/proc/meminfo", "re");
-
-	while (f && fgets(line, sizeof(line), f))
-		if (!strncmp(line, name, strlen(name)) &&
-		    line[strlen(name)] == ':')
-			value = strtol(line + strlen(name) + 1, NULL, 10);
-	if (f)
-		fclose(f);
-	return value;
-}
 
 /* secmemctl says the same, where the guest has it. */
 static bool status_tells(const char *word)
@@ -139,9 +124,10 @@ TEST_F(direct, kernel_cannot_read_a_secret_open_or_shut)
 	EXPECT_EQ(-EFAULT, at_reader_reads(self->reader, pfn, 0, self->seed));
 	EXPECT_EQ(-EFAULT, at_reader_reads(self->reader, last, 0, self->seed));
 
-	/* The pages come back, without what was in them. */
+	/* The pages come back, without what was in them, if they are wanted. */
 	ASSERT_EQ(0, sm_close(self->v.fd, handle));
 	sm_vault_close(&self->v);
+	ASSERT_EQ(0, host_write(DROP_CACHES, "2"));
 	EXPECT_EQ(1, at_reader_reads(self->reader, pfn, 0, self->seed));
 	EXPECT_EQ(1, at_reader_reads(self->reader, last, 0, self->seed));
 	ASSERT_EQ(0, sm_vault_open(&self->v));
@@ -287,7 +273,7 @@ TEST_F(direct, kernel_itself_still_reads_writes_compares_and_wipes)
 static long splits_of_many(struct sm_vault *v)
 {
 	static uint64_t handles[MANY];
-	long before = meminfo("DirectMap2M"), during;
+	long before = host_meminfo("DirectMap2M"), during;
 	int i, err;
 
 	for (i = 0; i < MANY; i++) {
@@ -295,7 +281,7 @@ static long splits_of_many(struct sm_vault *v)
 		if (err)
 			return err;
 	}
-	during = meminfo("DirectMap2M");
+	during = host_meminfo("DirectMap2M");
 	for (i = 0; i < MANY; i++) {
 		err = sm_close(v->fd, handles[i]);
 		if (err)
@@ -315,9 +301,9 @@ TEST_F_TIMEOUT(direct, ten_thousand_secrets_split_few_large_entries,
 
 	if (self->reader < 0)
 		return;
-	if (meminfo("DirectMap2M") < 0)
+	if (host_meminfo("DirectMap2M") < 0)
 		SKIP(return, "this kernel does not count its direct map");
-	all = meminfo("DirectMap4k") + meminfo("DirectMap2M");
+	all = host_meminfo("DirectMap4k") + host_meminfo("DirectMap2M");
 	splits = splits_of_many(&self->v);
 	TH_LOG("%d secrets split %ld entries of 2 MiB", MANY, splits);
 	EXPECT_LE(0, splits);
@@ -326,13 +312,16 @@ TEST_F_TIMEOUT(direct, ten_thousand_secrets_split_few_large_entries,
 	EXPECT_EQ(0, info.pages);
 	sm_vault_close(&self->v);
 	/* What the first round leaves in the allocators' caches, all do. */
-	available = meminfo("MemAvailable");
+	ASSERT_EQ(0, host_write(DROP_CACHES, "2"));
+	available = host_meminfo("MemAvailable");
 	ASSERT_EQ(0, sm_vault_open(&self->v));
 	ASSERT_LE(0, splits_of_many(&self->v));
 	sm_vault_close(&self->v);
-	EXPECT_LE(available - SLACK_KIB, meminfo("MemAvailable"));
+	ASSERT_EQ(0, host_write(DROP_CACHES, "2"));
+	EXPECT_LE(available - SLACK_KIB, host_meminfo("MemAvailable"));
 	ASSERT_EQ(0, sm_vault_open(&self->v));
-	EXPECT_EQ(all, meminfo("DirectMap4k") + meminfo("DirectMap2M"));
+	EXPECT_EQ(all,
+		  host_meminfo("DirectMap4k") + host_meminfo("DirectMap2M"));
 }
 
 /* Every other page of most of memory, so that no large block is free. */
@@ -345,9 +334,9 @@ TEST_F_TIMEOUT(direct, ten_thousand_secrets_split_few_on_a_fragmented_machine,
 
 	if (self->reader < 0)
 		return;
-	if (meminfo("DirectMap2M") < 0)
+	if (host_meminfo("DirectMap2M") < 0)
 		SKIP(return, "this kernel does not count its direct map");
-	length = (size_t)meminfo("MemAvailable") * 1024 / 10 * 8;
+	length = (size_t)host_meminfo("MemAvailable") * 1024 / 10 * 8;
 	length -= length % (2 * SM_PAGE);
 	mess = mmap(NULL, length, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -607,6 +596,7 @@ TEST_F(direct, bad_memory_serves_nobody_again)
 	sm_vault_close(&self->v);
 
 	/* Nor does the kernel, which has them now. */
+	ASSERT_EQ(0, host_write(DROP_CACHES, "2"));
 	EXPECT_EQ(KPF_HWPOISON,
 		  page_flags(closed) & (KPF_HWPOISON | KPF_BUDDY));
 	EXPECT_EQ(KPF_HWPOISON, page_flags(idle) & (KPF_HWPOISON | KPF_BUDDY));

@@ -55,6 +55,22 @@ static inline ssize_t host_read(const char *path, char *text, size_t size)
 	return got < 0 ? got : (ssize_t)length;
 }
 
+/* A line of /proc/meminfo, in KiB; -1 where this kernel has none. */
+static inline long host_meminfo(const char *name)
+{
+	char line[128];
+	long value = -1;
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, name, strlen(name)) &&
+		    line[strlen(name)] == ':')
+			value = strtol(line + strlen(name) + 1, NULL, 10);
+	if (f)
+		fclose(f);
+	return value;
+}
+
 /* What fdinfo says behind "NAME:\t", in a buffer of its own; NULL: nothing. */
 static inline const char *host_fdinfo(int fd, const char *name)
 {

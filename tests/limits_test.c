@@ -11,6 +11,7 @@
 
 #define PARAMETERS "/sys/module/secmem/parameters/"
 #define CGROUPS "/sys/fs/cgroup"
+#define DROP_CACHES "/proc/sys/vm/drop_caches"
 #define CGROUP CGROUPS "/secmem_limits_test"
 
 /*
@@ -109,6 +110,33 @@ static int fill(int fd, uint64_t length, uint64_t *handles, int most,
 	return n;
 }
 
+static int text_read(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, text, size - 1);
+	close(fd);
+	if (n < 0)
+		return -EIO;
+	text[n] = 0;
+	return 0;
+}
+
+static int text_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
 /* The device. */
 
 static int open_in_group(void *arg)
@@ -191,36 +219,6 @@ TEST(memlock_limit_is_exact_in_pages)
 	SKIP_UNLESS_ROOT;
 	ASSERT_EQ(0, memlock_lift());
 	AS_USER(memlock_is_exact, NULL);
-}
-
-/* Blocks of pages in which but one is in use are memory all the same. */
-static int memlock_idle(void *arg)
-{
-	static uint64_t handles[2048];
-	int fd = sm_open(), other = sm_open(), i;
-
-	(void)arg;
-	MUST(fd >= 0 && other >= 0);
-	MUST(!memlock(2048 * SM_PAGE));
-	MUST(fill(fd, 1, handles, 2048, 0) == 2048);
-	for (i = 0; i < 2048; i++)
-		if (i % 256 != 255)
-			MUST(!sm_close(fd, handles[i]));
-	/* Eight of them are left, and hold almost as much as before. */
-	MUST(!memlock(1000 * SM_PAGE));
-	MUST(fill(other, 1, NULL, 2048, -ENOMEM) == 0);
-	/* In the vault that has them, they serve at no further charge. */
-	MUST(fill(fd, 1, handles, 512, 0) == 512);
-	close(fd);
-	MUST(fill(other, 1, NULL, 2048, -ENOMEM) == 1000);
-	return 0;
-}
-
-TEST(idle_pages_beyond_an_allowance_are_charged)
-{
-	SKIP_UNLESS_ROOT;
-	ASSERT_EQ(0, memlock_lift());
-	AS_USER(memlock_idle, NULL);
 }
 
 static int memlock_nothing(void *arg)
@@ -424,34 +422,122 @@ TEST(capabilities_in_a_user_namespace_are_not_exempt)
 	EXPECT_EQ(0, line);
 }
 
-/* What the administrator sets. */
+/* Many uids of one owner. */
 
-static int text_read(const char *path, char *text, size_t size)
+#define SUBORDINATES 3
+#define SUBORDINATE_UID 100000
+#define SUBORDINATE_PAGES 10
+
+struct subordinate {
+	uid_t uid;
+	int done, go;
+	int *got;
+};
+
+static int subordinate_fills(void *arg)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
+	struct subordinate *s = arg;
+	int fd;
 
+	/* Of the group all the same. */
+	if (setresuid(s->uid, s->uid, s->uid))
+		return 2;
+	fd = sm_open();
 	if (fd < 0)
-		return -errno;
-	n = read(fd, text, size - 1);
-	close(fd);
-	if (n < 0)
-		return -EIO;
-	text[n] = 0;
+		return 3;
+	*s->got = fill(fd, 1, NULL, 2 * SUBORDINATE_PAGES, -ENOMEM);
+	if (sm_event_set(s->done) || sm_event_wait(s->go))
+		return 4;
 	return 0;
 }
 
-static int text_write(const char *path, const char *text)
+/* How many secrets some uids have together, one process each; or negative. */
+static int subordinates_fill(uid_t first)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
+	struct subordinate s[SUBORDINATES];
+	pid_t pid[SUBORDINATES];
+	int sum = 0, i;
 
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
+	for (i = 0; i < SUBORDINATES; i++) {
+		s[i].uid = first + i;
+		s[i].done = sm_event();
+		s[i].go = sm_event();
+		s[i].got = &report[1 + i];
+		pid[i] = sm_fork(subordinate_fills, &s[i]);
+		if (pid[i] < 0 || sm_event_wait(s[i].done))
+			return -1;
+		if (*s[i].got < 0)
+			return -2;
+		sum += *s[i].got;
+	}
+	for (i = 0; i < SUBORDINATES; i++)
+		if (sm_event_set(s[i].go) || sm_reap(pid[i]))
+			return -3;
+	return sum;
 }
+
+struct namespace
+{
+	bool root; /* owns it */
+	int made, mapped;
+};
+
+/* As newuidmap does it: uid 1 and on are subordinate ones. */
+static int namespace_map(pid_t pid)
+{
+	char path[64], text[64];
+	int err;
+
+	snprintf(text, sizeof(text), "0 %d 1\n1 %d 1000", SM_USER,
+		 SUBORDINATE_UID);
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
+	err = text_write(path, text);
+	snprintf(path, sizeof(path), "/proc/%d/gid_map", pid);
+	return err ?: text_write(path, text);
+}
+
+static int namespace_fills(void *arg)
+{
+	struct namespace *ns = arg;
+	struct stat st;
+
+	if (memlock(SUBORDINATE_PAGES * SM_PAGE) || stat(SECMEM_DEVICE, &st) ||
+	    setgroups(1, &st.st_gid) || (!ns->root && sm_become_user()) ||
+	    unshare(CLONE_NEWUSER))
+		return 2;
+	/* It would be nobody's to map else. */
+	prctl(PR_SET_DUMPABLE, 1);
+	if (sm_event_set(ns->made) || sm_event_wait(ns->mapped))
+		return 3;
+	report[0] = subordinates_fill(1);
+	return 0;
+}
+
+static int namespace_secrets(bool root)
+{
+	struct namespace ns = {
+		.root = root,
+		.made = sm_event(),
+		.mapped = sm_event(),
+	};
+	pid_t pid = sm_fork(namespace_fills, &ns);
+
+	if (pid < 0 || sm_event_wait(ns.made) || namespace_map(pid) ||
+	    sm_event_set(ns.mapped) || sm_reap(pid))
+		return -10;
+	return report[0];
+}
+
+TEST(uids_of_a_namespace_share_the_limit_of_its_owner)
+{
+	SKIP_UNLESS_ROOT;
+	ASSERT_EQ(0, memlock_lift());
+	/* Control: where root made it, each has its own. */
+	EXPECT_EQ(SUBORDINATES * SUBORDINATE_PAGES, namespace_secrets(true));
+	EXPECT_EQ(SUBORDINATE_PAGES, namespace_secrets(false));
+}
+
+/* What the administrator sets. */
 
 static int number_write(const char *path, unsigned long number)
 {
@@ -587,6 +673,9 @@ static int cgroup_is_charged(void *arg)
 	MUST(during - before <= 16 * MIB + MIB);
 	for (i = 0; i < 16; i++)
 		MUST(!sm_close(v.fd, handles[i]));
+	/* What is kept of it goes when memory is short. */
+	sm_vault_close(&v);
+	MUST(!text_write(DROP_CACHES, "2"));
 	after = cgroup_current();
 	MUST(after - before <= MIB);
 	return 0;
@@ -744,6 +833,81 @@ TEST_F(cgroup, vault_keeps_nothing_for_those_that_left_it)
 	sm_vault_close(&v);
 }
 
+#define CGROUP_OTHER CGROUPS "/secmem_limits_test_2"
+
+static int cgroup_enter_as_user(const char *group)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", group);
+	return text_write(path, "0") ?: sm_become_user();
+}
+
+struct cgroup_idle {
+	int hoarded;
+};
+
+/* The same user, whom another memory cgroup's idle pages do not serve. */
+static int cgroup_idle_other(void *arg)
+{
+	struct cgroup_idle *c = arg;
+	int fd;
+
+	if (cgroup_enter_as_user(CGROUP_OTHER))
+		return 2;
+	/* It takes thousands of calls. */
+	while (sm_event_wait(c->hoarded) == -ETIMEDOUT)
+		;
+	fd = sm_open();
+	if (fd < 0 || memlock(1000 * SM_PAGE))
+		return 3;
+	return fill(fd, 1, NULL, 2048, -ENOMEM) ? 4 : 0;
+}
+
+/* Blocks of pages in which but one is in use are memory all the same. */
+static int cgroup_idle(void *arg)
+{
+	static uint64_t handles[2048];
+	struct cgroup_idle c = { .hoarded = sm_event() };
+	int fd, again, i;
+	pid_t pid;
+
+	(void)arg;
+	pid = sm_fork(cgroup_idle_other, &c);
+	MUST(pid > 0);
+	MUST(!cgroup_enter_as_user(CGROUP));
+	fd = sm_open();
+	again = sm_open();
+	MUST(fd >= 0 && again >= 0);
+	MUST(!memlock(2048 * SM_PAGE));
+	MUST(fill(fd, 1, handles, 2048, 0) == 2048);
+	for (i = 0; i < 2048; i++)
+		if (i % 256 != 255)
+			MUST(!sm_close(fd, handles[i]));
+	/* Eight of them are left, and hold almost as much as before. */
+	MUST(!sm_event_set(c.hoarded));
+	MUST(!sm_reap(pid));
+	/* Where they are, they serve at no further charge, in any vault. */
+	MUST(!memlock(1000 * SM_PAGE));
+	MUST(fill(again, 1, handles, 512, 0) == 512);
+	close(fd);
+	close(again);
+	fd = sm_open();
+	MUST(fill(fd, 1, NULL, 2048, -ENOMEM) == 1000);
+	return 0;
+}
+
+TEST_F_TIMEOUT(cgroup, idle_pages_beyond_an_allowance_are_charged,
+	       SM_LOOP_TIMEOUT)
+{
+	if (!self->made)
+		return;
+	ASSERT_EQ(0, memlock_lift());
+	ASSERT_EQ(0, mkdir(CGROUP_OTHER, 0755));
+	AS_ROOT(cgroup_idle, NULL);
+	EXPECT_EQ(0, rmdir(CGROUP_OTHER));
+}
+
 #define CROWD 16
 
 struct crowd {
@@ -798,8 +962,6 @@ TEST_F(cgroup, who_creates_together_takes_no_more)
 	if (self->made)
 		AS_ROOT(cgroup_crowd, NULL);
 }
-
-#define CGROUP_OTHER CGROUPS "/secmem_limits_test_2"
 
 static int cgroup_member(void *arg)
 {

@@ -113,12 +113,12 @@ static void secmem_directmap_tries_again(struct kunit *test)
 
 	secmem_bytes_layout(&bytes, 1, 1);
 	secmem_directmap_use(secmem_test_fail, secmem_test_say_so);
-	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, vault, 0, false), 0);
+	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, vault, false), 0);
 	KUNIT_EXPECT_FALSE(test, secmem_page_removed(secmem_bytes_page(&bytes, 0)));
 	secmem_bytes_destroy(&bytes);
 
 	KUNIT_ASSERT_TRUE(test, secmem_directmap_route());
-	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, vault, 0, false), 0);
+	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, vault, false), 0);
 	KUNIT_EXPECT_TRUE(test, secmem_page_removed(secmem_bytes_page(&bytes, 0)));
 	secmem_bytes_destroy(&bytes);
 	secmem_kunit_vault_end(vault);

@@ -64,7 +64,7 @@ struct secmem_secret *secmem_kunit_secret(struct kunit *test,
 	secmem_bytes_layout(&bytes, length, 1);
 	secret = secmem_vault_reserve(vault, bytes.count);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(secret));
-	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, vault, 0, false), 0);
+	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, vault, false), 0);
 	made = secmem_handle_make(vault, secret->slot, secret->generation + 1);
 	secmem_canary_plant(&bytes, &vault->canary_key, made);
 	KUNIT_ASSERT_EQ(test, secmem_secret_publish(secret, &bytes, label, 0),

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What secrets do to the direct map: large entries that are split for them stay
+ * split, so there are bounds of how many one user, and all, can have split.
+ *
+ * VM: --mem 1G
+ */
+#include <sys/resource.h>
+
+#include "host.h"
+
+#define MIB (1UL << 20)
+#define AREA (2 * MIB) /* behind one large entry of the direct map */
+#define ON (1ULL << SECMEM_PROT_DIRECT_MAP)
+#define LOST HOST_SYSFS "direct_map_lost"
+#define SPLIT_MAX "/sys/module/secmem/parameters/split_max"
+#define DROP_CACHES "/proc/sys/vm/drop_caches"
+#define LIMIT (8 * MIB)
+#define ROUNDS 20
+#define MANY 40 /* areas' worth of secrets, at most, in a round */
+
+/* What a user with that limit may have split at a time; and as many lost. */
+#define BOUND (LIMIT / AREA + 2)
+
+/* Large entries of the direct map; -1 where the kernel does not count them. */
+static long entries(void)
+{
+	long kib = host_meminfo("DirectMap2M");
+
+	return kib < 0 ? kib : kib * 1024 / (long)AREA;
+}
+
+static long number_of(const char *path)
+{
+	char text[32] = "";
+
+	host_read(path, text, sizeof(text));
+	return strtol(text, NULL, 10);
+}
+
+#define SKIP_UNLESS_SPLITS                                                       \
+	do {                                                                     \
+		if (geteuid())                                                   \
+			SKIP(return, "needs root to become others");             \
+		if (entries() < 0)                                               \
+			SKIP(return,                                             \
+				   "this kernel does not count its direct map"); \
+		if (!protected_now())                                            \
+			SKIP(return, "no page leaves the direct map here");      \
+	} while (0)
+
+static bool protected_now(void)
+{
+	struct secmem_info info = { 0 };
+	int fd = sm_open();
+
+	sm_info(fd, &info);
+	close(fd);
+	return info.protections & ON;
+}
+
+/*
+ * An attacker's round: secrets, which go again; then memory of the kernel's
+ * that stays, in the hope of the very pages: page tables, for as much of an
+ * endless mapping of the page of zeros as it takes. Returns how many secrets
+ * there were, and counts those that stayed in the direct map.
+ */
+struct attack {
+	volatile unsigned char *base;
+	size_t at;
+	int most; /* secrets of 1 MiB */
+	int exposed;
+};
+
+static bool attack_begin(struct attack *a)
+{
+	size_t span = 1UL << 45;
+	void *base = mmap(NULL, span, PROT_READ,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (base == MAP_FAILED)
+		return false;
+	madvise(base, span, MADV_NOHUGEPAGE);
+	a->base = base;
+	return true;
+}
+
+static int attack_round(struct attack *a)
+{
+	struct secmem_create_args c;
+	size_t tables;
+	int fd = sm_open(), n;
+
+	for (n = 0; n < a->most; n++) {
+		if (sm_create_as(fd, SECMEM_LENGTH_MAX, 0, 0, NULL, 0, &c))
+			break;
+		a->exposed += !(c.protections & ON);
+	}
+	close(fd);
+	for (tables = n * MIB / SM_PAGE; tables; tables--, a->at += AREA)
+		(void)a->base[a->at];
+	return n;
+}
+
+/* What a user that attacks is to do, and what it saw. */
+struct user {
+	bool drops; /* memory is short after each round */
+	long entries; /* at the end, while it has all that memory */
+	int exposed; /* secrets that stayed in the direct map */
+};
+
+static int user_attacks(void *arg)
+{
+	struct rlimit limit = { .rlim_cur = LIMIT, .rlim_max = LIMIT };
+	struct attack a = { .most = LIMIT / MIB - 1 };
+	struct user *u = arg;
+	int drop = open(DROP_CACHES, O_WRONLY | O_CLOEXEC), i;
+
+	if (setrlimit(RLIMIT_MEMLOCK, &limit) || sm_become_user() ||
+	    !attack_begin(&a))
+		return 2;
+	for (i = 0; i < ROUNDS; i++)
+		if (attack_round(&a) != a.most ||
+		    (u->drops && write(drop, "2", 1) != 1))
+			return 3;
+	u->entries = entries();
+	u->exposed = a.exposed;
+	return 0;
+}
+
+FIXTURE(split)
+{
+	struct user *user; /* shared with the one that attacks */
+};
+
+FIXTURE_SETUP(split)
+{
+	self->user = mmap(NULL, sizeof(*self->user), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->user);
+}
+
+FIXTURE_TEARDOWN(split)
+{
+	munmap(self->user, sizeof(*self->user));
+}
+
+/* Control: who may lock all memory, below. */
+TEST_F_TIMEOUT(split, user_splits_no_more_than_it_may_lock, SM_LOOP_TIMEOUT)
+{
+	struct user *u = self->user;
+	long before, after;
+
+	SKIP_UNLESS_SPLITS;
+	before = entries();
+	ASSERT_EQ(0, sm_run(user_attacks, u));
+	/* All of it was off the direct map. */
+	EXPECT_EQ(0, u->exposed);
+	/* What it keeps goes back to the kernel, which is split by now. */
+	ASSERT_EQ(0, host_write(DROP_CACHES, "2"));
+	after = entries();
+	TH_LOG("large entries: %ld before, %ld during, %ld after", before,
+	       u->entries, after);
+	EXPECT_GE((long)BOUND, before - u->entries);
+	EXPECT_GE((long)BOUND, before - after);
+	EXPECT_GE((long)BOUND, number_of(LOST));
+}
+
+/* What it keeps goes while others wait for memory; it takes as much once more. */
+TEST_F_TIMEOUT(split, user_splits_twice_that_where_memory_is_short,
+	       SM_LOOP_TIMEOUT)
+{
+	struct user *u = self->user;
+	long before;
+
+	SKIP_UNLESS_SPLITS;
+	before = entries();
+	u->drops = true;
+	ASSERT_EQ(0, sm_run(user_attacks, u));
+	TH_LOG("large entries: %ld before, %ld during; %d secrets exposed",
+	       before, u->entries, u->exposed);
+	EXPECT_GE(2 * (long)BOUND, before - u->entries);
+}
+
+/* Another user's secrets, or its own, are put there again. */
+TEST_F_TIMEOUT(split, lost_areas_are_taken_again, SM_LOOP_TIMEOUT)
+{
+	struct sm_vault v;
+	uint64_t handle;
+	long lost, before;
+	int i;
+
+	SKIP_UNLESS_SPLITS;
+	ASSERT_EQ(0, sm_vault_open(&v));
+	for (i = 0; i < 2 * MANY; i++)
+		ASSERT_EQ(0, sm_create(v.fd, SECMEM_LENGTH_MAX, &handle));
+	sm_vault_close(&v);
+	ASSERT_EQ(0, host_write(DROP_CACHES, "2"));
+	lost = number_of(LOST);
+	before = entries();
+	EXPECT_LT(0, lost);
+	ASSERT_EQ(0, sm_vault_open(&v));
+	for (i = 0; i < MANY; i++)
+		ASSERT_EQ(0, sm_create(v.fd, SECMEM_LENGTH_MAX, &handle));
+	EXPECT_GT(lost, number_of(LOST));
+	EXPECT_GE(2, before - entries());
+	sm_vault_close(&v);
+}
+
+/* Nobody bounds root but the machine's own bound. */
+TEST_F_TIMEOUT(split,
+	       splits_beyond_the_bound_of_the_machine_are_said_or_refused,
+	       SM_LOOP_TIMEOUT)
+{
+	struct attack a = { .most = MANY };
+	struct secmem_create_args c;
+	long before = entries(), was, bound;
+	int fd, i;
+
+	SKIP_UNLESS_SPLITS;
+	was = number_of(SPLIT_MAX);
+	bound = number_of(LOST) + 2 * MANY;
+	ASSERT_EQ(0, host_write_number(SPLIT_MAX, bound));
+	ASSERT_TRUE(attack_begin(&a));
+	for (i = 0; i < ROUNDS && !a.exposed; i++)
+		ASSERT_EQ(a.most, attack_round(&a));
+	TH_LOG("%ld large entries split in %d rounds, %ld areas lost",
+	       before - entries(), i, number_of(LOST));
+	EXPECT_LT(0, a.exposed);
+	/* Control: the attack is one where nothing is in its way. */
+	EXPECT_LT((long)BOUND, before - entries());
+	/* Those that it held last are lost with it. */
+	EXPECT_GE(bound + MANY, number_of(LOST));
+
+	fd = sm_open();
+	for (i = 0; i < MANY; i++)
+		if (sm_create_as(fd, SECMEM_LENGTH_MAX, 0, 0, NULL, ON, &c))
+			break;
+	ASSERT_GT(MANY, i);
+	EXPECT_EQ(-EOPNOTSUPP,
+		  sm_create_as(fd, SECMEM_LENGTH_MAX, 0, 0, NULL, ON, &c));
+	/* Where it is not required, it is said. */
+	EXPECT_EQ(0, sm_create_as(fd, SECMEM_LENGTH_MAX, 0, 0, NULL, 0, &c));
+	EXPECT_EQ(0, c.protections & ON);
+	/* With another bound it is to be had. */
+	ASSERT_EQ(0, host_write_number(SPLIT_MAX, was + 1000));
+	EXPECT_EQ(0, sm_create_as(fd, SECMEM_LENGTH_MAX, 0, 0, NULL, ON, &c));
+	EXPECT_EQ(ON, c.protections & ON);
+	close(fd);
+	ASSERT_EQ(0, host_write_number(SPLIT_MAX, was));
+	munmap((void *)a.base, 1UL << 45);
+}
+
+TEST_HARNESS_MAIN
