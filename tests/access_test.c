@@ -75,19 +75,21 @@ TEST_F(access, new_secret_is_zero)
 /* Secrets die dirty; the pages of the next one must not show it. */
 TEST_F_TIMEOUT(access, new_secret_is_zero_where_another_was, SM_LOOP_TIMEOUT)
 {
-	unsigned char *bytes, zero[3 * 4096] = { 0 };
+	const size_t length = 3 * SM_PAGE;
+	unsigned char *bytes, *zero = calloc(1, length);
 	uint64_t handle;
 	uint32_t equal;
 	int i, err;
 
+	ASSERT_NE(NULL, zero);
 	for (i = 0; i < 200; i++) {
-		ASSERT_EQ(0, sm_create(self->v.fd, sizeof(zero), &handle));
-		ASSERT_EQ(0, sm_compare(self->v.fd, handle, zero, sizeof(zero),
+		ASSERT_EQ(0, sm_create(self->v.fd, length, &handle));
+		ASSERT_EQ(0, sm_compare(self->v.fd, handle, zero, length,
 					&equal));
 		ASSERT_EQ(1, equal);
 		bytes = sm_vault_acquire(&self->v, handle, SECMEM_WRITE, &err);
 		ASSERT_EQ(0, err);
-		memset(bytes, 0xee, sizeof(zero));
+		memset(bytes, 0xee, length);
 		ASSERT_EQ(0, sm_release(self->v.fd, handle));
 		ASSERT_EQ(0, sm_close(self->v.fd, handle));
 	}
@@ -207,21 +209,21 @@ TEST_F(access, only_the_acquired_secret_opens)
 
 TEST_F(access, offset_and_length_name_the_bytes)
 {
-	static const uint64_t lengths[] = {
+	const uint64_t lengths[] = {
 		1,
 		2,
 		15,
 		16,
 		100,
-		4095,
-		4096,
-		4097,
-		8191,
-		8192,
-		8193,
-		3 * 4096 - 1,
-		3 * 4096,
-		3 * 4096 + 1,
+		SM_PAGE - 1,
+		SM_PAGE,
+		SM_PAGE + 1,
+		2 * SM_PAGE - 1,
+		2 * SM_PAGE,
+		2 * SM_PAGE + 1,
+		3 * SM_PAGE - 1,
+		3 * SM_PAGE,
+		3 * SM_PAGE + 1,
 		100000,
 		SECMEM_LENGTH_MAX - 1,
 		SECMEM_LENGTH_MAX,
@@ -277,7 +279,8 @@ TEST_F(access, alignment_is_kept)
 	uint64_t length;
 
 	for (align = 1; align <= SECMEM_ALIGN_MAX; align *= 2) {
-		for (length = 1; length <= 8192; length = length * 3 + 1) {
+		for (length = 1; length <= 2 * SM_PAGE;
+		     length = length * 3 + 1) {
 			ASSERT_EQ(0, sm_create_as(self->v.fd, length, align, 0,
 						  NULL, 0, &c));
 			ASSERT_EQ(0, sm_acquire_at(self->v.fd, c.handle,
@@ -914,7 +917,7 @@ TEST_F(access, compare_tells_equal_from_unequal)
 
 TEST_F(access, compare_sees_every_page)
 {
-	const size_t length = 5 * 4096 + 123;
+	const size_t length = 5 * SM_PAGE + 123;
 	unsigned char *probe = malloc(length);
 	uint64_t handle;
 	uint32_t equal;
@@ -926,7 +929,7 @@ TEST_F(access, compare_sees_every_page)
 	ASSERT_EQ(0, sm_write(self->v.fd, handle, probe, 0, length));
 	EXPECT_EQ(0, sm_compare(self->v.fd, handle, probe, length, &equal));
 	EXPECT_EQ(1, equal);
-	for (i = 0; i < length; i += i % 4096 == 4095 ? 1 : 455) {
+	for (i = 0; i < length; i += i % SM_PAGE == SM_PAGE - 1 ? 1 : 455) {
 		probe[i] ^= 1;
 		EXPECT_EQ(0, sm_compare(self->v.fd, handle, probe, length,
 					&equal));
@@ -940,25 +943,26 @@ TEST_F(access, compare_sees_every_page)
 
 TEST_F(access, read_and_write_move_exactly_their_range)
 {
-	static const struct {
+	/* The data ends a page, so that it begins within another. */
+	const size_t first = 1808, length = first + 2 * SM_PAGE;
+	const struct {
 		size_t offset, length;
 	} ranges[] = {
 		{ 0, 0 },
 		{ 0, 1 },
 		{ 7, 13 },
-		{ 3999, 1 },
-		{ 3900, 400 },
-		{ 4096, 4096 },
-		{ 4095, 4098 },
-		{ 0, 10000 },
-		{ 9999, 1 },
-		{ 10000, 0 },
-		{ 1000, 9000 },
-		/* Short ones that end in another page: the data ends one. */
-		{ 1800, 16 },
-		{ 5840, 128 },
+		{ SM_PAGE - 97, 1 },
+		{ SM_PAGE - 196, 400 },
+		{ SM_PAGE, SM_PAGE },
+		{ SM_PAGE - 1, SM_PAGE + 2 },
+		{ 0, length },
+		{ length - 1, 1 },
+		{ length, 0 },
+		{ 1000, length - 1000 },
+		/* Short ones that end in another page. */
+		{ first - 8, 16 },
+		{ first + SM_PAGE - 64, 128 },
 	};
-	const size_t length = 10000;
 	unsigned char *model = malloc(length), *got = malloc(length + 2);
 	unsigned char *data = malloc(length);
 	uint64_t handle;
@@ -1438,7 +1442,7 @@ TEST_F_TIMEOUT(access, waiters_that_give_up_are_counted_off, SM_LOOP_TIMEOUT)
 }
 
 /* READ and WRITE of many pages: of one moment each. */
-#define WHOLE (5 * 4096 + 17)
+#define WHOLE (5 * SM_PAGE + 17)
 
 static void *party_copying(void *arg)
 {

@@ -323,7 +323,7 @@ static int call_create_pages(struct place *p)
 {
 	struct secmem_create_args c;
 
-	return sm_create_as(p->fd, 5 * 4096 + 1, 0, SECMEM_CREATE_RANDOM, "nth",
+	return sm_create_as(p->fd, 5 * SM_PAGE + 1, 0, SECMEM_CREATE_RANDOM, "nth",
 			    0, &c);
 }
 

@@ -26,7 +26,7 @@
 #define EXT_MAGIC 0xef53
 
 /* Whole pages, so that what moves pages has pages to move. */
-#define LENGTH 8192
+#define LENGTH (2 * SM_PAGE)
 #define DISK "/mnt"
 
 /*
@@ -78,7 +78,7 @@ static int victim_prepare(struct victim *t)
 	close(reader);
 	t->memfd = memfd_create("control", MFD_CLOEXEC);
 	if (!t->plain_bytes ||
-	    write(t->memfd, t->plain_bytes, LENGTH) != LENGTH)
+	    write(t->memfd, t->plain_bytes, LENGTH) != (ssize_t)LENGTH)
 		return -errno;
 	t->fd = v.fd;
 	t->view = v.view;
@@ -765,8 +765,10 @@ TEST_F(self, process_vm_readv_of_oneself_gets_nothing)
 TEST_F(self, vmsplice_takes_no_page)
 {
 	static const unsigned int flags[] = { 0, SPLICE_F_GIFT };
+	unsigned char *got = malloc(LENGTH);
 	int end[2];
 
+	ASSERT_NE(NULL, got);
 	ASSERT_EQ(0, pipe2(end, O_CLOEXEC | O_NONBLOCK));
 	for (size_t f = 0; f < ARRAY_SIZE(flags); f++) {
 		for (size_t i = 0; i < ARRAY_SIZE(self->rows); i++) {
@@ -778,8 +780,6 @@ TEST_F(self, vmsplice_takes_no_page)
 	}
 	/* In the pipe are the control's bytes, twice, and no others. */
 	for (size_t f = 0; f < ARRAY_SIZE(flags); f++) {
-		static unsigned char got[LENGTH];
-
 		EXPECT_EQ(LENGTH, read(end[0], got, LENGTH));
 		EXPECT_TRUE(at_is(got, LENGTH, self->t->plain_seed));
 	}
@@ -822,7 +822,7 @@ TEST_F(self, vault_is_not_read_as_a_file)
 /* A disk reads and writes the pages themselves, past every check at copying. */
 TEST_F(self, direct_io_takes_no_page)
 {
-	static unsigned char got[LENGTH];
+	unsigned char *got = malloc(LENGTH);
 	int direct, buffered;
 	struct statfs fs;
 
@@ -831,6 +831,7 @@ TEST_F(self, direct_io_takes_no_page)
 	direct = open(DISK "/direct",
 		      O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_DIRECT, 0600);
 	ASSERT_LE(0, direct);
+	ASSERT_NE(NULL, got);
 	buffered = open(DISK "/direct", O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, buffered);
 	for (size_t i = 0; i < ARRAY_SIZE(self->rows); i++) {

@@ -217,8 +217,9 @@ TEST_F(view, futex_tells_nothing_of_shut_memory)
 
 TEST_F(view, guard_page_stands_on_each_side)
 {
-	static const size_t lengths[] = { 4096, 1,     8192, 4096, 12288,
-					  100,	65536, 4096, 20480 };
+	const size_t lengths[] = { SM_PAGE,	1,	      2 * SM_PAGE,
+				   SM_PAGE,	3 * SM_PAGE,  100,
+				   16 * SM_PAGE, SM_PAGE,     5 * SM_PAGE };
 	unsigned char *bytes[ARRAY_SIZE(lengths)];
 	uint64_t handles[ARRAY_SIZE(lengths)];
 	unsigned char *end;
@@ -257,8 +258,16 @@ TEST_F(view, guard_page_stands_on_each_side)
 
 TEST_F(view, overrun_faults_at_the_very_next_byte)
 {
-	static const size_t lengths[] = { 1,	2,    31,   32,	  100,
-					  4095, 4096, 4097, 8191, 1 << 20 };
+	const size_t lengths[] = { 1,
+				   2,
+				   31,
+				   32,
+				   100,
+				   SM_PAGE - 1,
+				   SM_PAGE,
+				   SM_PAGE + 1,
+				   2 * SM_PAGE - 1,
+				   SECMEM_LENGTH_MAX };
 	struct secmem_create_args c;
 	unsigned char *bytes;
 	int err;
@@ -369,7 +378,7 @@ TEST_F(view, damaged_canary_is_told_by_release_and_close)
 	EXPECT_DAMAGE_TOLD(LENGTH, 0, -1);
 	EXPECT_DAMAGE_TOLD(LENGTH, 0, -8);
 	EXPECT_DAMAGE_TOLD(1, 0, -1);
-	EXPECT_DAMAGE_TOLD(4097, 0, -1);
+	EXPECT_DAMAGE_TOLD(SM_PAGE + 1, 0, -1);
 	/* With an alignment there is one behind the data too. */
 	EXPECT_DAMAGE_TOLD(33, 32, 33);
 	EXPECT_DAMAGE_TOLD(100, 64, 100);
@@ -670,9 +679,10 @@ TEST_F(view, view_of_another_vault_at_its_place_is_not_its_own)
  * out, which makes the gap wide; before it lies a page that stays, and with it
  * the page table.
  */
-#define RACE_VIEW ((size_t)16 * 4096)
-#define RACE_BEHIND ((size_t)128 * 4096)
-#define RACE_TABLE ((size_t)512 * 4096)
+#define RACE_VIEW (16 * SM_PAGE)
+#define RACE_BEHIND (128 * SM_PAGE)
+/* What a page of page-table entries maps. */
+#define RACE_TABLE (SM_PAGE / sizeof(uint64_t) * SM_PAGE)
 #define RACE_ROUNDS 400
 #define RACE_MS 6000
 
@@ -715,7 +725,7 @@ TEST(munmap_against_acquire_leaves_nothing_readable)
 
 	r.fd = sm_open();
 	ASSERT_LE(0, r.fd);
-	/* A 2 MiB boundary inside would give the view a table of its own. */
+	/* A boundary of a table inside would give the view a table of its own. */
 	area = mmap(NULL, 2 * RACE_TABLE, PROT_NONE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	ASSERT_NE(MAP_FAILED, area);
@@ -729,7 +739,7 @@ TEST(munmap_against_acquire_leaves_nothing_readable)
 			     MAP_SHARED | MAP_FIXED, r.fd, 0));
 	v.fd = r.fd;
 	v.view = view;
-	ASSERT_EQ(0, at_secret(&v, 4096, seed, &r.handle));
+	ASSERT_EQ(0, at_secret(&v, SM_PAGE, seed, &r.handle));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, race_acquire, &r));
 
 	/* As many as a slow machine has time for; a few show nothing. */
@@ -777,7 +787,7 @@ TEST(munmap_against_acquire_leaves_nothing_readable)
 	v.view = view;
 	view = sm_vault_acquire(&v, r.handle, SECMEM_READ, (int *)&dirty);
 	ASSERT_NE(NULL, view);
-	EXPECT_TRUE(at_is(view, 4096, seed));
+	EXPECT_TRUE(at_is(view, SM_PAGE, seed));
 	EXPECT_EQ(0, sm_release(r.fd, r.handle));
 	close(r.fd);
 }

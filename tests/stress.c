@@ -1058,7 +1058,7 @@ static size_t some_length(void)
 {
 	switch (chance(200)) {
 	case 0:
-		return 4096;
+		return SM_PAGE;
 	case 1:
 	case 2:
 		return LENGTH_MIN + chance(9000);
