@@ -446,6 +446,8 @@ void secmem_violation_note(struct secmem_vault *vault,
 /* power.c */
 int secmem_power_setup(void);
 void secmem_power_teardown(void);
+struct device;
+void secmem_power_watch(struct device *device, bool on);
 int secmem_power_enter(void);
 void secmem_power_leave(void);
 bool secmem_power_keeps(bool suspend_wipe);

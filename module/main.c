@@ -640,6 +640,7 @@ static int __init secmem_init(void)
 	ret = misc_register(&secmem_device);
 	if (ret)
 		goto power;
+	secmem_power_watch(secmem_device.this_device, true);
 	return 0;
 power:
 	secmem_power_teardown();
@@ -656,6 +657,7 @@ directmap:
 
 static void __exit secmem_exit(void)
 {
+	secmem_power_watch(secmem_device.this_device, false);
 	misc_deregister(&secmem_device);
 	secmem_grant_teardown();
 	secmem_power_teardown();

@@ -10,6 +10,8 @@
 #include <linux/kexec.h>
 #include <linux/module.h>
 #include <linux/notifier.h>
+#include <linux/pm.h>
+#include <linux/pm_domain.h>
 #include <linux/reboot.h>
 #include <linux/sched.h>
 #include <linux/suspend.h>
@@ -188,8 +190,8 @@ static bool secmem_power_judge_volatile(void)
 	return false;
 }
 
-/* Name those because of whom hibernation is refused. */
-static void secmem_power_report(void)
+/* Name those because of whom the machine does not do what it was told. */
+static void secmem_power_report(const char *what)
 {
 	unsigned int named = 0, others = 0;
 	struct secmem_owner owner;
@@ -200,15 +202,15 @@ static void secmem_power_report(void)
 	while ((vault = secmem_vault_next(&number))) {
 		live = secmem_vault_owner(vault, &owner, false);
 		if (live && named++ < SECMEM_REPORT_MAX)
-			pr_warn("secmem: hibernation refused: vault %lu of %*pE[%d] holds %u secrets\n",
-				vault->number, (int)strlen(owner.name),
+			pr_warn("secmem: %s refused: vault %lu of %*pE[%d] holds %u secrets\n",
+				what, vault->number, (int)strlen(owner.name),
 				owner.name, owner.pid, live);
 		else if (live)
 			others++;
 		secmem_vault_put(vault);
 	}
 	if (others)
-		pr_warn("secmem: hibernation refused: so do %u further vaults\n",
+		pr_warn("secmem: %s refused: so do %u further vaults\n", what,
 			others);
 }
 
@@ -222,7 +224,7 @@ static int secmem_power_hibernate(void)
 	}
 	if (!atomic_read(&secmem_power_live))
 		return NOTIFY_OK;
-	secmem_power_report();
+	secmem_power_report("hibernation");
 	clear_bit(SECMEM_GATE_HIBERNATE, &secmem_gates);
 	clear_bit(SECMEM_GATE_SUSPEND, &secmem_gates);
 	return notifier_from_errno(-EBUSY);
@@ -282,6 +284,42 @@ static int secmem_power_reboot(struct notifier_block *block,
 	 */
 	secmem_pages_wipe_all(false);
 	return NOTIFY_DONE;
+}
+
+/*
+ * Devices prepare for a sleep that nobody was told of: a kexec that preserves the
+ * context freezes tasks and devices, without a notifier, and jumps into another
+ * kernel, which finds the secrets in memory. It is refused as hibernation is,
+ * and here, where no device sleeps yet: that path of the kernel's does not wake
+ * those that do when it is refused. (A Xen guest that is saved comes here from a
+ * thread of the kernel. That is the hypervisor's matter, which reads all memory
+ * anyway.)
+ */
+static int secmem_power_prepare(struct device *device)
+{
+	if (READ_ONCE(secmem_gates) || !atomic_read(&secmem_power_live) ||
+	    (current->flags & PF_KTHREAD))
+		return 0;
+	secmem_power_report("kexec with preserved context");
+	return -EBUSY;
+}
+
+static struct dev_pm_domain secmem_power_domain = {
+	.ops = { .prepare = secmem_power_prepare },
+};
+
+/**
+ * secmem_power_watch - have a device stand for the module when devices prepare
+ * @device: registered, and not bound to a driver
+ * @on: begin, or end before it is unregistered
+ *
+ * Context: Process context, may sleep.
+ */
+void secmem_power_watch(struct device *device, bool on)
+{
+	device_lock(device);
+	dev_pm_domain_set(device, on ? &secmem_power_domain : NULL);
+	device_unlock(device);
 }
 
 /* The other processors stand still, whatever they held: no locks, no waits. */

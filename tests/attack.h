@@ -391,4 +391,12 @@ static inline int at_reader_looks(int fd, uint64_t pfn, size_t offset,
 	return at_reader_ask(fd, SECMEM_READER_LOOK, pfn, offset, seed);
 }
 
+/* What a kexec that preserves the context does to devices. */
+static inline int at_reader_sleeps(int fd)
+{
+	struct secmem_reader r = { 0 };
+
+	return ioctl(fd, SECMEM_READER_SLEEP, &r) ? -errno : 0;
+}
+
 #endif /* SECMEM_ATTACK_H */

@@ -7,6 +7,7 @@
 #include <linux/capability.h>
 #include <linux/userfaultfd.h>
 
+#include "attack.h"
 #include "host.h"
 #include "peer.h"
 
@@ -207,6 +208,31 @@ TEST_F(power, hibernation_is_refused_while_a_secret_lives)
 	EXPECT_EQ(0, sm_close(self->v.fd, self->handle));
 	EXPECT_EQ(0, power_sleep("disk"));
 	EXPECT_EQ(0, host_log_count(self->log, "hibernation refused"));
+}
+
+/* A kexec that preserves the context, as far as it gets. */
+TEST_F(power, sleep_that_nobody_announced_is_refused_while_a_secret_lives)
+{
+	int reader = at_reader_open(), err;
+	char refused[96];
+	uint64_t handle;
+
+	ASSERT_LE(0, reader);
+	err = at_reader_sleeps(reader);
+	if (err == -EOPNOTSUPP)
+		SKIP(return, "devices do not sleep on this kernel");
+	EXPECT_EQ(-EBUSY, err);
+	snprintf(refused, sizeof(refused),
+		 "kexec with preserved context refused: vault %lu of power_test",
+		 host_vault(self->v.fd));
+	EXPECT_EQ(1, host_log_count(self->log, refused));
+	EXPECT_WHOLE;
+	EXPECT_EQ(0, sm_create(self->v.fd, LENGTH, &handle));
+	EXPECT_EQ(0, sm_close(self->v.fd, handle));
+
+	EXPECT_EQ(0, sm_close(self->v.fd, self->handle));
+	EXPECT_EQ(0, at_reader_sleeps(reader));
+	close(reader);
 }
 
 TEST_F(power, closing_secret_keeps_from_hibernation_too)

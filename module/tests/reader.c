@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A kernel that reads where it should not, for the tests: any page, by its
- * address in the direct map; and that looks for pages in all of its page table.
- * It is a module of its own and never installed.
+ * address in the direct map; that looks for pages in all of its page table; and
+ * that puts devices to sleep. It is a module of its own and never installed.
  */
 #include <linux/bitmap.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pm.h>
 #include <linux/sched.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
@@ -247,6 +248,22 @@ static long reader_stale(struct secmem_reader *args)
 	return at ? 0 : -ENOMEM;
 }
 
+/*
+ * What a kexec that preserves the context does with devices, but for tasks that
+ * run on: as far as they sleep, and back.
+ */
+static long reader_sleep(void)
+{
+#ifdef CONFIG_PM_SLEEP
+	long ret = dpm_suspend_start(PMSG_FREEZE);
+
+	dpm_resume_end(PMSG_RESTORE);
+	return ret;
+#else
+	return -EOPNOTSUPP;
+#endif
+}
+
 static long reader_ioctl(struct file *file, unsigned int cmd,
 			 unsigned long arg)
 {
@@ -278,6 +295,9 @@ static long reader_ioctl(struct file *file, unsigned int cmd,
 		break;
 	case SECMEM_READER_STALE:
 		ret = reader_stale(&args);
+		break;
+	case SECMEM_READER_SLEEP:
+		ret = reader_sleep();
 		break;
 	default:
 		ret = -ENOTTY;

@@ -40,5 +40,7 @@ struct secmem_reader {
 #define SECMEM_READER_MAP	_IO(0xb9, 5)
 /* Map a page, use it, unmap it, free it; out: where it was. Nothing is flushed. */
 #define SECMEM_READER_STALE	_IO(0xb9, 6)
+/* All devices sleep, though no notifier was told, and wake. */
+#define SECMEM_READER_SLEEP	_IO(0xb9, 7)
 
 #endif /* _SECMEM_TESTS_READER_H */
