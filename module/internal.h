@@ -349,6 +349,7 @@ struct secmem_grant {
 					 */
 	wait_queue_head_t pollq;	/* who polls its file */
 	struct list_head by_watch;	/* protected by cold->watch_lock */
+	bool crowded;			/* set once: some who poll are not woken */
 	atomic_t views;			/* VMAs; two while mremap is refused */
 	u32 view_number;		/* of the last one; mmap_lock */
 	unsigned long view_start;	/* a hint: where to look for the VMA */

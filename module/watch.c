@@ -55,8 +55,9 @@ static bool secmem_watch_room(struct secmem_grant *grant)
  * @table: of who polls
  *
  * Context: Process context. No lock of a secret is taken.
- * Return: a mask of EPOLL*; EPOLLERR for a grant of a whole vault, and where too
- * many watch already.
+ * Return: a mask of EPOLL*, with EPOLLERR for a grant of a whole vault, and for a
+ * file that too many have watched. epoll keeps who came too late, and looks again
+ * by itself; so all are told from then on.
  */
 __poll_t secmem_watch_poll(struct file *file, struct poll_table_struct *table)
 {
@@ -68,8 +69,10 @@ __poll_t secmem_watch_poll(struct file *file, struct poll_table_struct *table)
 		return EPOLLERR;
 	/* Else who polls looks only. */
 	if (table && table->_qproc) {
-		if (!secmem_watch_room(grant))
+		if (!secmem_watch_room(grant)) {
+			WRITE_ONCE(grant->crowded, true);
 			return EPOLLERR;
+		}
 		cold = secret->cold;
 		spin_lock(&cold->watch_lock);
 		if (list_empty(&grant->by_watch))
@@ -80,7 +83,8 @@ __poll_t secmem_watch_poll(struct file *file, struct poll_table_struct *table)
 		smp_mb();
 	}
 	/* The grant keeps the place from another secret. */
-	return secmem_watch_answer(secret);
+	return secmem_watch_answer(secret) |
+	       (READ_ONCE(grant->crowded) ? EPOLLERR : 0);
 }
 
 /**

@@ -134,4 +134,33 @@ static inline int host_log_wait(int fd, const char *text)
 	return SM_WAIT_UNTIL(host_log_count(fd, text) > 0);
 }
 
+/* The machine goes to sleep so far that all tasks are frozen, and comes back. */
+static inline int host_sleep(const char *state)
+{
+	int err;
+
+	err = host_write("/sys/module/suspend/parameters/pm_test_delay", "0");
+	if (!err)
+		err = host_write("/sys/power/pm_test", "freezer");
+	if (!err)
+		err = host_write("/sys/power/state", state);
+	host_write("/sys/power/pm_test", "none");
+	return err;
+}
+
+/* Can it, so far? */
+static inline bool host_sleeps(const char *state)
+{
+	char states[128];
+
+	return host_read("/sys/power/state", states, sizeof(states)) > 0 &&
+	       strstr(states, state) && !access("/sys/power/pm_test", W_OK);
+}
+
+#define HOST_NEED_SUSPEND                                             \
+	do {                                                          \
+		if (!host_sleeps("freeze"))                           \
+			SKIP(return, "this kernel does not suspend"); \
+	} while (0)
+
 #endif /* SECMEM_HOST_H */

@@ -15,38 +15,10 @@
 #define SNAPSHOT "/dev/snapshot"
 #define REVOKE HOST_SYSFS "revoke"
 
-/* The machine goes to sleep so far that all tasks are frozen, and comes back. */
-static int power_sleep(const char *state)
-{
-	int err;
-
-	err = host_write("/sys/module/suspend/parameters/pm_test_delay", "0");
-	if (!err)
-		err = host_write("/sys/power/pm_test", "freezer");
-	if (!err)
-		err = host_write("/sys/power/state", state);
-	host_write("/sys/power/pm_test", "none");
-	return err;
-}
-
-static bool power_has(const char *state)
-{
-	char states[128];
-
-	return host_read("/sys/power/state", states, sizeof(states)) > 0 &&
-	       strstr(states, state) && !access("/sys/power/pm_test", W_OK);
-}
-
 #define NEED_HIBERNATION                                                \
 	do {                                                            \
-		if (!power_has("disk") || access(SNAPSHOT, R_OK))       \
+		if (!host_sleeps("disk") || access(SNAPSHOT, R_OK))       \
 			SKIP(return, "this kernel does not hibernate"); \
-	} while (0)
-
-#define NEED_SUSPEND                                                  \
-	do {                                                          \
-		if (!power_has("freeze"))                             \
-			SKIP(return, "this kernel does not suspend"); \
 	} while (0)
 
 static int power_snapshot(int mode)
@@ -198,7 +170,7 @@ TEST_F(power, hibernation_is_refused_while_a_secret_lives)
 	uint64_t handle;
 
 	NEED_HIBERNATION;
-	EXPECT_EQ(-EBUSY, power_sleep("disk"));
+	EXPECT_EQ(-EBUSY, host_sleep("disk"));
 	EXPECT_EQ(1, host_log_count(self->log, self->refused));
 	EXPECT_WHOLE;
 	/* The refusal is over: nothing is left shut. */
@@ -206,7 +178,7 @@ TEST_F(power, hibernation_is_refused_while_a_secret_lives)
 	EXPECT_EQ(0, sm_close(self->v.fd, handle));
 
 	EXPECT_EQ(0, sm_close(self->v.fd, self->handle));
-	EXPECT_EQ(0, power_sleep("disk"));
+	EXPECT_EQ(0, host_sleep("disk"));
 	EXPECT_EQ(0, host_log_count(self->log, "hibernation refused"));
 }
 
@@ -244,7 +216,7 @@ TEST_F(power, closing_secret_keeps_from_hibernation_too)
 	EXPECT_EQ(-EBUSY, power_snapshot(O_RDONLY));
 	EXPECT_EQ(1, host_log_count(self->log, self->refused));
 	EXPECT_EQ(0, sm_release(self->v.fd, self->handle));
-	EXPECT_EQ(0, power_sleep("disk"));
+	EXPECT_EQ(0, host_sleep("disk"));
 }
 
 TEST_F(power, file_of_a_closed_secret_does_not_keep_from_hibernation)
@@ -256,7 +228,7 @@ TEST_F(power, file_of_a_closed_secret_does_not_keep_from_hibernation)
 		  sm_export(self->v.fd, self->handle, SECMEM_RIGHT_READ, &fd));
 	EXPECT_EQ(-EBUSY, power_snapshot(O_RDONLY));
 	EXPECT_EQ(0, sm_close(self->v.fd, self->handle));
-	EXPECT_EQ(0, power_sleep("disk"));
+	EXPECT_EQ(0, host_sleep("disk"));
 	close(fd);
 }
 
@@ -292,7 +264,7 @@ TEST_F(power, create_on_its_way_keeps_from_hibernation)
 	EXPECT_EQ(1, host_log_count(self->log, self->refused));
 	EXPECT_EQ(0, stuck_end(&stuck));
 	EXPECT_EQ(0, sm_close(self->v.fd, stuck.result.handle));
-	EXPECT_EQ(0, power_sleep("disk"));
+	EXPECT_EQ(0, host_sleep("disk"));
 }
 
 TEST_F(power, failed_create_does_not_keep_from_hibernation)
@@ -310,7 +282,7 @@ TEST_F(power, failed_create_does_not_keep_from_hibernation)
 	readonly->length = LENGTH;
 	ASSERT_EQ(0, mprotect(readonly, SM_PAGE, PROT_READ));
 	EXPECT_EQ(-EFAULT, sm_ioctl(self->v.fd, SECMEM_IOC_CREATE, readonly));
-	EXPECT_EQ(0, power_sleep("disk"));
+	EXPECT_EQ(0, host_sleep("disk"));
 	munmap(readonly, SM_PAGE);
 }
 
@@ -322,7 +294,7 @@ TEST_F(power, suspend_wipes_what_asked_for_it_alone)
 	unsigned char *at;
 	int err;
 
-	NEED_SUSPEND;
+	HOST_NEED_SUSPEND;
 	ASSERT_EQ(0, sm_create_as(self->v.fd, LENGTH, 0,
 				  SECMEM_CREATE_SUSPEND_WIPE, NULL, 0, &wiped));
 	EXPECT_EQ(0, sm_stat(self->v.fd, wiped.handle, &st));
@@ -333,7 +305,7 @@ TEST_F(power, suspend_wipes_what_asked_for_it_alone)
 	ASSERT_NE(NULL, at);
 	EXPECT_EQ(0, sm_poke(at, 1));
 
-	EXPECT_EQ(0, power_sleep("freeze"));
+	EXPECT_EQ(0, host_sleep("freeze"));
 	EXPECT_ENDED(wiped.handle);
 	EXPECT_EQ(SIGBUS, sm_touch(at, NULL));
 	EXPECT_EQ(-EKEYREVOKED, sm_release(self->v.fd, wiped.handle));
@@ -351,7 +323,7 @@ TEST_F(power, hibernation_wipes_what_asked_for_it)
 	EXPECT_EQ(0, sm_close(self->v.fd, self->handle));
 	ASSERT_EQ(0, sm_create_as(self->v.fd, LENGTH, 0,
 				  SECMEM_CREATE_SUSPEND_WIPE, NULL, 0, &wiped));
-	EXPECT_EQ(0, power_sleep("disk"));
+	EXPECT_EQ(0, host_sleep("disk"));
 	EXPECT_EQ(0, host_log_count(self->log, "hibernation refused"));
 	EXPECT_ENDED(wiped.handle);
 }
@@ -431,9 +403,9 @@ TEST_F(power, vault_ends_by_its_number_whoever_holds_it)
 TEST_F(power, idle_file_of_an_ended_vault_keeps_nobody_from_hibernating)
 {
 	NEED_HIBERNATION;
-	EXPECT_EQ(-EBUSY, power_sleep("disk"));
+	EXPECT_EQ(-EBUSY, host_sleep("disk"));
 	EXPECT_EQ(0, host_write_number(REVOKE, host_vault(self->v.fd)));
-	EXPECT_EQ(0, power_sleep("disk"));
+	EXPECT_EQ(0, host_sleep("disk"));
 }
 
 TEST_F(power, create_on_its_way_does_not_outlive_its_vault)

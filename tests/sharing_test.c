@@ -1155,6 +1155,41 @@ TEST_F(share, poll_tells_of_the_end)
 	close(fd);
 }
 
+#define WATCHES 1024
+
+TEST_F(share, watches_of_a_file_are_bounded)
+{
+	struct rlimit files = { 2 * WATCHES, 2 * WATCHES };
+	struct epoll_event event = { .events = EPOLLIN };
+	int fd, other, i, watches[WATCHES + 1];
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	ASSERT_EQ(0, EXPORT(RIGHT(READ), &fd));
+	ASSERT_EQ(0, EXPORT(RIGHT(READ), &other));
+	for (i = 0; i <= WATCHES; i++) {
+		EXPECT_EQ(POLLIN, poll_now(fd));
+		watches[i] = epoll_create1(EPOLL_CLOEXEC);
+		ASSERT_LE(0, watches[i]);
+		ASSERT_EQ(0, epoll_ctl(watches[i], EPOLL_CTL_ADD, fd, &event));
+	}
+	/* The one too many, whom nobody wakes, is told so. */
+	EXPECT_EQ(1, epoll_wait(watches[WATCHES], &event, 1, 0));
+	EXPECT_EQ(EPOLLIN | EPOLLERR, event.events);
+	EXPECT_EQ(POLLIN | POLLERR, poll_now(fd));
+	EXPECT_EQ(POLLIN, poll_now(other));
+	ASSERT_EQ(0, sm_close(self->v.fd, self->handle));
+	for (i = 0; i < WATCHES; i++) {
+		event.events = 0;
+		EXPECT_EQ(1, epoll_wait(watches[i], &event, 1, SM_PATIENCE_MS));
+		EXPECT_EQ(EPOLLHUP | EPOLLERR, event.events);
+	}
+	EXPECT_EQ(POLLHUP, poll_now(other));
+	for (i = 0; i <= WATCHES; i++)
+		close(watches[i]);
+	close(other);
+	close(fd);
+}
+
 struct poller {
 	pthread_t thread;
 	int fd, epoll, wanted;

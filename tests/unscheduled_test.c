@@ -507,4 +507,43 @@ TEST_F_TIMEOUT(unscheduled, waiter_dies_when_it_is_killed, SM_LOOP_TIMEOUT)
 	}
 }
 
+TEST_F_TIMEOUT(unscheduled,
+	       machine_does_not_sleep_with_a_secret_that_was_to_be_wiped,
+	       SM_LOOP_TIMEOUT)
+{
+	struct secmem_create_args c;
+	int64_t began, took;
+	int log;
+
+	HOST_NEED_SUSPEND;
+	close(self->export);
+	ASSERT_EQ(0, sm_create_as(self->v.fd, LARGE, 0,
+				  SECMEM_CREATE_SUSPEND_WIPE, NULL, 0, &c));
+	self->shared = c.handle;
+	ASSERT_EQ(0, sm_export(self->v.fd, self->shared, SECMEM_RIGHT_COMPARE,
+			       &self->export));
+	log = host_log_open();
+	ASSERT_LE(0, log);
+	ASSERT_EQ(0, attacker_stops(self));
+
+	began = sm_now();
+	EXPECT_EQ(-EBUSY, host_sleep("freeze"));
+	took = sm_now() - began;
+	/* It had a second to be wiped in. */
+	EXPECT_LE(10 * BOUND_NS, took);
+	EXPECT_LE(took, 30 * BOUND_NS);
+	EXPECT_EQ(0, host_log_wait(log, "suspend refused"));
+	EXPECT_TRUE(is_held(self));
+	/* Whoever would create one does so again. */
+	EXPECT_EQ(0, sm_create_as(self->v.fd, 32, 0, SECMEM_CREATE_SUSPEND_WIPE,
+				  NULL, 0, &c));
+
+	attacker_goes_on(self);
+	EXPECT_EQ(0, host_sleep("freeze"));
+	EXPECT_TRUE(sm_has_state(self->v.fd, self->shared,
+				 SECMEM_STATE_CLOSED));
+	EXPECT_TRUE(sm_has_state(self->v.fd, c.handle, SECMEM_STATE_CLOSED));
+	close(log);
+}
+
 TEST_HARNESS_MAIN

@@ -424,12 +424,13 @@ struct secmem_export_args {
  * deadline (EAGAIN under O_NONBLOCK); poll shows EPOLLIN while a READ would get
  * the bytes at once (nobody writes, and none died writing), EPOLLPRI when the
  * secret is closing, EPOLLHUP when it is closed; EPOLLERR for a grant of a
- * whole vault, and where 1,024 watch this file already. fdinfo shows state, label and
- * counts, the number of the vault and its owner: the process that used it last,
+ * whole vault. At most 1,024 at a time watch one file: once there was another,
+ * which nobody wakes, poll shows EPOLLERR, too, to all who watch that file, for
+ * good. Another export has room of its own. fdinfo shows state, label and counts, the number of the vault and its owner: the process that used it last,
  * or the one that opened it while none has. Of the vault it shows how many secrets
  * it has (vault-secrets) and calls wait for one of them (vault-waiters), the bytes
- * of the pages that serve them (vault-bytes), and for each user who is charged for
- * some, at least once, its uid and the bytes that it has locked in all, which
+ * of the pages that serve them (vault-bytes), and of the user who was charged there
+ * last its uid and the bytes that it has locked in all, which
  * its limit is compared with (vault-locked).
  *
  * An administrator ends a vault by that number, whoever holds it: written to
