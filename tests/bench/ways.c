@@ -561,26 +561,33 @@ static int library_destroy(struct item *item)
 	return secmem_close(library_name(item), SECMEM_FOREVER);
 }
 
+/* A thread's accesses: no test has more than this open at a time. */
+#define ACCESSES 8
+static __thread struct secmem_access accesses[ACCESSES];
+static __thread unsigned int access_count;
+
 static int library_open(struct item *item, bool write)
 {
-	struct secmem_access access;
-	int ret = secmem_acquire(library_name(item),
-				 write ? SECMEM_WRITE : SECMEM_READ,
-				 SECMEM_FOREVER, &access);
+	struct secmem_access *access = &accesses[access_count];
+	int ret;
 
-	item->data = access.data;
+	if (access_count == ACCESSES)
+		return -EMFILE;
+	ret = secmem_acquire(library_name(item),
+			     write ? SECMEM_WRITE : SECMEM_READ, SECMEM_FOREVER,
+			     access);
+	item->data = access->data;
+	access_count += !ret;
 	return ret;
 }
 
+/* In the order of a stack. */
 static int library_shut(struct item *item)
 {
-	struct secmem_access access = {
-		.data = item->data,
-		.length = item->length,
-		.secret = library_name(item),
-	};
-
-	return secmem_release(&access);
+	if (!access_count ||
+	    accesses[access_count - 1].secret.handle != item->handle)
+		return -EINVAL;
+	return secmem_release(&accesses[--access_count]);
 }
 
 static int library_read(struct item *item, void *buffer, size_t length)
