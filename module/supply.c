@@ -95,12 +95,18 @@ struct secmem_supply *secmem_supply_seek(void)
 void secmem_supply_put(struct secmem_supply *supply)
 {
 	struct xarray *all = &supply->user->supplies;
+	bool last;
 
 	/* Who finds it there, under that lock, finds it with a reference. */
-	if (!refcount_dec_and_lock(&supply->refs, &all->xa_lock))
+	if (refcount_dec_not_one(&supply->refs))
 		return;
-	__xa_erase(all, supply->memcg);
+	xa_lock(all);
+	last = refcount_dec_and_test(&supply->refs);
+	if (last)
+		__xa_erase(all, supply->memcg);
 	xa_unlock(all);
+	if (!last)
+		return;
 	WARN_ON_ONCE(supply->total || supply->used);
 	secmem_user_put(supply->user);
 	kfree(supply);

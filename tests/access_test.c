@@ -84,8 +84,8 @@ TEST_F_TIMEOUT(access, new_secret_is_zero_where_another_was, SM_LOOP_TIMEOUT)
 	ASSERT_NE(NULL, zero);
 	for (i = 0; i < 200; i++) {
 		ASSERT_EQ(0, sm_create(self->v.fd, length, &handle));
-		ASSERT_EQ(0, sm_compare(self->v.fd, handle, zero, length,
-					&equal));
+		ASSERT_EQ(0,
+			  sm_compare(self->v.fd, handle, zero, length, &equal));
 		ASSERT_EQ(1, equal);
 		bytes = sm_vault_acquire(&self->v, handle, SECMEM_WRITE, &err);
 		ASSERT_EQ(0, err);

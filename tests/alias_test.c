@@ -213,7 +213,8 @@ TEST_F(alias, no_flush_is_outstanding_once_pages_serve)
 			break;
 	}
 	ASSERT_GT(STALE_TRIES, tries);
-	/* What is kept for a next secret has been off the direct map since then. */
+	/* What is kept for a next secret has been off the direct map since
+	 * then. */
 	ASSERT_EQ(0, host_write("/proc/sys/vm/drop_caches", "2"));
 	ASSERT_EQ(0, secret_mark(self->fd, self->view, self->reader, &handle,
 				 &at));

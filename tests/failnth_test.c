@@ -323,8 +323,8 @@ static int call_create_pages(struct place *p)
 {
 	struct secmem_create_args c;
 
-	return sm_create_as(p->fd, 5 * SM_PAGE + 1, 0, SECMEM_CREATE_RANDOM, "nth",
-			    0, &c);
+	return sm_create_as(p->fd, 5 * SM_PAGE + 1, 0, SECMEM_CREATE_RANDOM,
+			    "nth", 0, &c);
 }
 
 static int call_acquire_read(struct place *p)

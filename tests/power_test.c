@@ -17,7 +17,7 @@
 
 #define NEED_HIBERNATION                                                \
 	do {                                                            \
-		if (!host_sleeps("disk") || access(SNAPSHOT, R_OK))       \
+		if (!host_sleeps("disk") || access(SNAPSHOT, R_OK))     \
 			SKIP(return, "this kernel does not hibernate"); \
 	} while (0)
 
@@ -194,9 +194,10 @@ TEST_F(power, sleep_that_nobody_announced_is_refused_while_a_secret_lives)
 	if (err == -EOPNOTSUPP)
 		SKIP(return, "devices do not sleep on this kernel");
 	EXPECT_EQ(-EBUSY, err);
-	snprintf(refused, sizeof(refused),
-		 "kexec with preserved context refused: vault %lu of power_test",
-		 host_vault(self->v.fd));
+	snprintf(
+		refused, sizeof(refused),
+		"kexec with preserved context refused: vault %lu of power_test",
+		host_vault(self->v.fd));
 	EXPECT_EQ(1, host_log_count(self->log, refused));
 	EXPECT_WHOLE;
 	EXPECT_EQ(0, sm_create(self->v.fd, LENGTH, &handle));

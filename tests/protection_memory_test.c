@@ -217,8 +217,8 @@ TEST_F(view, futex_tells_nothing_of_shut_memory)
 
 TEST_F(view, guard_page_stands_on_each_side)
 {
-	const size_t lengths[] = { SM_PAGE,	1,	      2 * SM_PAGE,
-				   SM_PAGE,	3 * SM_PAGE,  100,
+	const size_t lengths[] = { SM_PAGE,	 1,	      2 * SM_PAGE,
+				   SM_PAGE,	 3 * SM_PAGE, 100,
 				   16 * SM_PAGE, SM_PAGE,     5 * SM_PAGE };
 	unsigned char *bytes[ARRAY_SIZE(lengths)];
 	uint64_t handles[ARRAY_SIZE(lengths)];

@@ -122,8 +122,8 @@ static int user_attacks(void *arg)
 		return 2;
 	for (i = 0; i < ROUNDS; i++)
 		if (attack_round(&a) != a.most ||
-		    (u->drops && (sm_event_set(u->short_of) ||
-				  sm_event_wait(u->dropped))))
+		    (u->drops &&
+		     (sm_event_set(u->short_of) || sm_event_wait(u->dropped))))
 			return 3;
 	u->entries = entries();
 	u->exposed = a.exposed;

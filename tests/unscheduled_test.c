@@ -540,8 +540,8 @@ TEST_F_TIMEOUT(unscheduled,
 
 	attacker_goes_on(self);
 	EXPECT_EQ(0, host_sleep("freeze"));
-	EXPECT_TRUE(sm_has_state(self->v.fd, self->shared,
-				 SECMEM_STATE_CLOSED));
+	EXPECT_TRUE(
+		sm_has_state(self->v.fd, self->shared, SECMEM_STATE_CLOSED));
 	EXPECT_TRUE(sm_has_state(self->v.fd, c.handle, SECMEM_STATE_CLOSED));
 	close(log);
 }

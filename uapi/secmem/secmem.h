@@ -426,12 +426,14 @@ struct secmem_export_args {
  * secret is closing, EPOLLHUP when it is closed; EPOLLERR for a grant of a
  * whole vault. At most 1,024 at a time watch one file: once there was another,
  * which nobody wakes, poll shows EPOLLERR, too, to all who watch that file, for
- * good. Another export has room of its own. fdinfo shows state, label and counts, the number of the vault and its owner: the process that used it last,
- * or the one that opened it while none has. Of the vault it shows how many secrets
- * it has (vault-secrets) and calls wait for one of them (vault-waiters), the bytes
- * of the pages that serve them (vault-bytes), and of the user who was charged there
- * last its uid and the bytes that it has locked in all, which
- * its limit is compared with (vault-locked).
+ * good. Another export has room of its own.
+ *
+ * fdinfo shows state, label and counts, the number of the vault and its owner: the
+ * process that used it last, or the one that opened it while none has. Of the vault
+ * it shows how many secrets it has (vault-secrets) and calls wait for one of them
+ * (vault-waiters), the bytes of the pages that serve them (vault-bytes), and of the
+ * user who was charged there last its uid and the bytes that it has locked in all,
+ * which its limit is compared with (vault-locked).
  *
  * An administrator ends a vault by that number, whoever holds it: written to
  * /sys/class/misc/secmem/revoke (CAP_SYS_ADMIN), it revokes all secrets of the
