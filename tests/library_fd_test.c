@@ -4,9 +4,13 @@
  * other files in their place; and where descriptors are short.
  */
 #include "library.h"
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <ucontext.h>
 
 /* As daemons do it; which the C library need not have. */
 static void close_from(unsigned int first)
@@ -372,6 +376,326 @@ TEST(callback_keeps_its_bytes_when_the_descriptor_is_lost)
 	EXPECT_EQ(SIGSEGV, sm_touch(inside.data, NULL));
 	EXPECT_EQ(0, secmem_is_closed(inside.created));
 	EXPECT_EQ(1, info_now().vaults);
+}
+
+/*
+ * What another thread might do between a look of the library's and the system
+ * call that follows, done at exactly that moment: a filter makes the call a
+ * SIGSYS, whose handler does it first, and then makes the call.
+ */
+
+struct moment {
+	long number; /* of the system call */
+	uint32_t value; /* of the argument that tells */
+	unsigned int skip; /* such calls that come before */
+	void (*meanwhile)(void);
+	bool over; /* set before meanwhile is called */
+};
+
+static struct moment moment = { .over = true };
+
+/* The argument that tells, in its lower half; the upper one says: let it by. */
+static unsigned int telling(long number)
+{
+	return number == SYS_mmap ? 3 : 1;
+}
+
+#ifdef __x86_64__
+#define CALL_RESULT REG_RAX
+static const int call_arguments[] = { REG_RDI, REG_RSI, REG_RDX,
+				      REG_R10, REG_R8,	REG_R9 };
+#define CALL_REGISTER(context, i) ((context)->uc_mcontext.gregs[i])
+#else
+#define CALL_RESULT 0
+static const int call_arguments[] = { 0, 1, 2, 3, 4, 5 };
+#define CALL_REGISTER(context, i) ((context)->uc_mcontext.regs[i])
+#endif
+
+static void call_trapped(int signo, siginfo_t *info, void *pointer)
+{
+	ucontext_t *context = pointer;
+	uint64_t arguments[6];
+	int saved = errno, i;
+	long result;
+
+	(void)signo;
+	for (i = 0; i < 6; i++)
+		arguments[i] = CALL_REGISTER(context, call_arguments[i]);
+	i = telling(info->si_syscall);
+	if (!moment.over && info->si_syscall == moment.number &&
+	    (uint32_t)arguments[i] == moment.value && !moment.skip--) {
+		moment.over = true;
+		moment.meanwhile();
+	}
+	arguments[i] |= 1ULL << 32;
+	result = syscall(info->si_syscall, arguments[0], arguments[1],
+			 arguments[2], arguments[3], arguments[4],
+			 arguments[5]);
+	CALL_REGISTER(context, CALL_RESULT) = result < 0 ? -errno : result;
+	errno = saved;
+}
+
+#define LOAD(offset) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset)
+#define UPPER(argument)                                                        \
+	(offsetof(struct seccomp_data, args) + sizeof(uint64_t) * (argument) + \
+	 sizeof(uint32_t))
+#define JUMP_IF(number, yes, no) \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, yes, no)
+
+/* In this thread, and those that it starts. */
+static int trap_calls(void)
+{
+	struct sock_filter filter[] = {
+		LOAD(offsetof(struct seccomp_data, nr)),
+		JUMP_IF(SYS_mmap, 0, 2),
+		LOAD(UPPER(3)),
+		BPF_STMT(BPF_JMP | BPF_JA, 3),
+		JUMP_IF(SYS_ioctl, 1, 0),
+		JUMP_IF(SYS_fcntl, 0, 3),
+		LOAD(UPPER(1)),
+		JUMP_IF(0, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {
+		.len = sizeof(filter) / sizeof(*filter),
+		.filter = filter,
+	};
+	/* Again within its own handler, as a child's fork handler calls. */
+	struct sigaction action = {
+		.sa_sigaction = call_trapped,
+		.sa_flags = SA_SIGINFO | SA_NODEFER,
+	};
+
+	if (sigaction(SIGSYS, &action, NULL) ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+		return -errno;
+	return 0;
+}
+
+static void at_call(long number, uint32_t value, unsigned int skip,
+		    void (*meanwhile)(void))
+{
+	moment = (struct moment){ .number = number,
+				  .value = value,
+				  .skip = skip,
+				  .meanwhile = meanwhile };
+}
+
+#define TRAP_OR_SKIP()                                              \
+	do {                                                        \
+		int trapped = trap_calls();                         \
+		if (trapped == -EINVAL)                             \
+			SKIP(return, "no filters of system calls"); \
+		ASSERT_EQ(0, trapped);                              \
+	} while (0)
+
+static void lose(void)
+{
+	close_from(768);
+}
+
+TEST(descriptor_lost_as_the_view_is_mapped_is_told)
+{
+	secmem_secret_t secret;
+
+	TRAP_OR_SKIP();
+	ASSERT_EQ(0, create_text(&secret));
+	at_call(SYS_mmap, MAP_SHARED, 0, lose);
+	EXPECT_EQ(-EKEYREVOKED,
+		  secmem_with_bytes(secret, 0, nothing, NULL, NULL));
+	EXPECT_TRUE(moment.over);
+	ASSERT_EQ(0, create_text(&secret));
+	EXPECT_EQ(0, secmem_with_bytes(secret, 0, nothing, NULL, NULL));
+	EXPECT_EQ(1, secmem_fds());
+}
+
+/* The library's only descriptor, and a vault that takes its number. */
+static int taken, taker;
+
+static void take(void)
+{
+	dup2(taker, taken);
+}
+
+TEST(number_taken_as_the_view_is_mapped_is_told)
+{
+	secmem_secret_t secret;
+	void *view;
+
+	TRAP_OR_SKIP();
+	ASSERT_EQ(0, create_text(&secret));
+	taken = secmem_fd();
+	taker = sm_open();
+	ASSERT_LE(0, taker);
+	view = sm_map(taker, SM_VIEW_LENGTH, PROT_READ);
+	ASSERT_NE(MAP_FAILED, view);
+	at_call(SYS_mmap, MAP_SHARED, 0, take);
+	EXPECT_EQ(-EKEYREVOKED,
+		  secmem_with_bytes(secret, 0, nothing, NULL, NULL));
+	EXPECT_TRUE(moment.over);
+	EXPECT_TRUE(is_open(taken));
+}
+
+TEST(vault_that_took_the_number_keeps_its_one_view)
+{
+	secmem_secret_t secret;
+
+	TRAP_OR_SKIP();
+	ASSERT_EQ(0, create_text(&secret));
+	taken = secmem_fd();
+	taker = sm_open();
+	ASSERT_LE(0, taker);
+	at_call(SYS_mmap, MAP_SHARED, 0, take);
+	EXPECT_EQ(-EKEYREVOKED,
+		  secmem_with_bytes(secret, 0, nothing, NULL, NULL));
+	EXPECT_TRUE(moment.over);
+	EXPECT_NE(MAP_FAILED, sm_map(taker, SM_VIEW_LENGTH, PROT_READ));
+}
+
+TEST(secret_is_not_left_in_a_vault_that_just_took_the_number)
+{
+	struct secmem_info info;
+	secmem_secret_t secret;
+
+	TRAP_OR_SKIP();
+	ASSERT_EQ(0, create_text(&secret));
+	taken = secmem_fd();
+	taker = sm_open();
+	ASSERT_LE(0, taker);
+	at_call(SYS_ioctl, SECMEM_IOC_CREATE, 0, take);
+	EXPECT_EQ(-EKEYREVOKED, secmem_create_random(&secret, 8, NULL));
+	EXPECT_TRUE(moment.over);
+	EXPECT_EQ(SECMEM_HANDLE_NONE, secret.handle);
+	ASSERT_EQ(0, sm_info(taker, &info));
+	EXPECT_EQ(0, info.secrets);
+	ASSERT_EQ(0, secmem_create_random(&secret, 8, NULL));
+	EXPECT_EQ(0, secmem_is_closed(secret));
+	ASSERT_EQ(0, sm_info(taker, &info));
+	EXPECT_EQ(0, info.secrets);
+}
+
+TEST(neither_told_of_nor_exported_is_a_vault_that_just_took_the_number)
+{
+	struct secmem_info info;
+	secmem_secret_t secret;
+
+	TRAP_OR_SKIP();
+	ASSERT_EQ(0, create_text(&secret));
+	taken = secmem_fd();
+	taker = sm_open();
+	ASSERT_LE(0, taker);
+	at_call(SYS_ioctl, SECMEM_IOC_EXPORT, 0, take);
+	EXPECT_EQ(-EKEYREVOKED,
+		  secmem_grant_export(SECMEM_GRANT_DEFAULT, SECMEM_RIGHT_ALL));
+	EXPECT_TRUE(moment.over);
+	/* Those two, which are one file. */
+	EXPECT_EQ(2, secmem_fds());
+	close(taken);
+
+	ASSERT_EQ(0, create_text(&secret));
+	ASSERT_TRUE(is_secmem_fd(taken));
+	/* The first is the look. */
+	at_call(SYS_ioctl, SECMEM_IOC_INFO, 1, take);
+	EXPECT_EQ(-EKEYREVOKED, secmem_grant_info(secmem_secret_grant(secret),
+						  &info, sizeof(info)));
+	EXPECT_TRUE(moment.over);
+	EXPECT_EQ(0, info.grant_id);
+}
+
+/* Fork beside a thread that has a descriptor which is yet to be noted */
+
+static int forking, forked, opener_here;
+static pid_t main_thread;
+
+static bool main_sleeps(void)
+{
+	char path[64], state = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", main_thread);
+	file = fopen(path, "re");
+	if (file && fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (file)
+		fclose(file);
+	return state == 'S';
+}
+
+/* Until the child is there, or its parent waits for this thread. */
+static void await_fork(void)
+{
+	sm_event_set(opener_here);
+	(void)SM_WAIT_UNTIL(
+		__atomic_load_n(&forked, __ATOMIC_ACQUIRE) ||
+		(__atomic_load_n(&forking, __ATOMIC_ACQUIRE) && main_sleeps()));
+}
+
+static void *open_grant(void *argument)
+{
+	secmem_grant_t *grant = argument;
+
+	return (void *)(intptr_t)secmem_grant_open(grant);
+}
+
+static int count_fds(void *argument)
+{
+	(void)argument;
+	return secmem_fds();
+}
+
+TEST(child_inherits_no_descriptor_of_a_thread_that_opens_one)
+{
+	secmem_secret_t secret;
+	secmem_grant_t grant;
+	pthread_t thread;
+	void *result;
+	int got;
+
+	TRAP_OR_SKIP();
+	ASSERT_EQ(0, create_text(&secret));
+	opener_here = sm_event();
+	main_thread = gettid();
+	at_call(SYS_fcntl, F_DUPFD_CLOEXEC, 0, await_fork);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, open_grant, &grant));
+	ASSERT_EQ(0, sm_event_wait(opener_here));
+	__atomic_store_n(&forking, 1, __ATOMIC_RELEASE);
+	got = in_child(count_fds, NULL);
+	__atomic_store_n(&forked, 1, __ATOMIC_RELEASE);
+	ASSERT_EQ(0, pthread_join(thread, &result));
+	EXPECT_EQ(0, (intptr_t)result);
+	EXPECT_EQ(0, got);
+	EXPECT_EQ(2, secmem_fds());
+	EXPECT_EQ(0, secmem_grant_close(grant));
+}
+
+static int forked_inside;
+
+static int nobody(void *argument)
+{
+	(void)argument;
+	return 0;
+}
+
+static void fork_now(void)
+{
+	forked_inside = in_child(nobody, NULL);
+}
+
+TEST(fork_in_a_signal_handler_does_not_wait_for_the_call_it_interrupted)
+{
+	secmem_secret_t secret;
+	secmem_grant_t grant;
+
+	TRAP_OR_SKIP();
+	ASSERT_EQ(0, create_text(&secret));
+	forked_inside = -1;
+	at_call(SYS_fcntl, F_DUPFD_CLOEXEC, 0, fork_now);
+	EXPECT_EQ(0, secmem_grant_open(&grant));
+	EXPECT_EQ(0, forked_inside);
+	EXPECT_EQ(0, secmem_grant_close(grant));
+	EXPECT_EQ(0, in_child(count_fds, NULL));
 }
 
 struct user {

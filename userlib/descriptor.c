@@ -46,7 +46,7 @@ void secmem__fd_close(int fd, uint64_t file)
  * Into the upper quarter of what RLIMIT_NOFILE allows, or as high as there is
  * room. Never one of the standard three, which a program may have closed.
  */
-int secmem__fd_raise(int fd)
+int secmem__fd_raise(int fd, uint64_t file)
 {
 	struct rlimit limit;
 	int least, high;
@@ -64,7 +64,7 @@ int secmem__fd_raise(int fd)
 		}
 		high = fcntl(fd, F_DUPFD_CLOEXEC, least);
 		if (high >= 0) {
-			close(fd);
+			secmem__fd_close(fd, file);
 			return high;
 		}
 		if (least == STDERR_FILENO + 1)
@@ -82,20 +82,23 @@ int secmem__fd_open(struct secmem_info *info)
 		fd = open(SECMEM_DEVICE, O_RDWR | O_CLOEXEC);
 		if (fd < 0)
 			return -errno;
-		high = secmem__fd_raise(fd);
+		error = secmem__fd_info(fd, info);
+		if (error == -EBADF || error == -ENOTTY)
+			continue;
+		if (error) {
+			close(fd);
+			return error;
+		}
+		high = secmem__fd_raise(fd, info->grant_id);
 		if (high == -EBADF)
 			continue;
 		if (high < 0) {
-			close(fd);
+			secmem__fd_close(fd, info->grant_id);
 			return high;
 		}
-		error = secmem__fd_info(high, info);
-		if (!error)
+		/* Else the number is another's already. */
+		if (secmem__fd_leads_to(high, info->grant_id))
 			return high;
-		if (error != -EBADF) {
-			close(high);
-			return error;
-		}
 	}
 	return -EBADF;
 }

@@ -5,21 +5,16 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 #include "annotate.h"
 #include "internal.h"
 
 int secmem_grant_open(secmem_grant_t *grant)
 {
-	struct secmem_info info;
-	int cancel, error, fd;
+	int error;
 
 	grant->id = 0;
-	cancel = secmem__cancel_disable();
-	fd = secmem__fd_open(&info);
-	error = fd < 0 ? fd : secmem__grant_insert(fd, &info, &grant->id);
-	if (error && fd >= 0)
-		secmem__fd_close(fd, info.grant_id);
-	secmem__cancel_restore(cancel);
+	error = secmem__grant_open(&grant->id);
 	secmem__defined(grant, sizeof(*grant));
 	return error;
 }
@@ -102,6 +97,8 @@ int secmem_grant_info(secmem_grant_t grant, struct secmem_info *info,
 		return error;
 	info->size = size;
 	error = secmem__call(&use, SECMEM_IOC_INFO, info);
+	if (!error)
+		error = secmem__grant_check(&use);
 	secmem__grant_put(&use);
 	if (error)
 		memset(info, 0, size);
@@ -124,6 +121,11 @@ static int grant_export(uint64_t id, uint64_t handle, uint32_t rights)
 	if (error)
 		return error;
 	error = secmem__call(&use, SECMEM_IOC_EXPORT, &export);
+	if (!error && !handle) {
+		error = secmem__grant_check(&use);
+		if (error)
+			close(export.fd);
+	}
 	secmem__grant_put(&use);
 	return error ? error : export.fd;
 }

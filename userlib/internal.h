@@ -44,7 +44,8 @@ int secmem__grant_is_open(uint64_t id);
 
 /*
  * The same for a call that would succeed on another file, too: the descriptor
- * is looked at first.
+ * is looked at first. The caller looks again, with secmem__grant_check, once it
+ * has succeeded: another thread may open a default that gets the same number.
  */
 int secmem__grant_get_checked(uint64_t id, struct secmem__use *use);
 
@@ -54,6 +55,9 @@ int secmem__grant_get_checked(uint64_t id, struct secmem__use *use);
  * down. Else 0.
  */
 int secmem__grant_check(const struct secmem__use *use);
+
+/* Of a new vault, whose descriptor is the library's own. */
+int secmem__grant_open(uint64_t *id);
 
 /* Takes fd over, and may move it to another number. -EBUSY: held already. */
 int secmem__grant_insert(int fd, const struct secmem_info *info, uint64_t *id);
@@ -76,7 +80,7 @@ void secmem__cancel_restore(int before);
  */
 int secmem__fd_open(struct secmem_info *info);
 void secmem__fd_close(int fd, uint64_t file);
-int secmem__fd_raise(int fd);
+int secmem__fd_raise(int fd, uint64_t file);
 int secmem__fd_info(int fd, struct secmem_info *info);
 int secmem__fd_leads_to(int fd, uint64_t file);
 

@@ -47,15 +47,20 @@
  * The library looks whether a number still leads to its grant before it
  * closes, creates, maps or exports a vault, and after an error; so it does not
  * do that to another component's file, and the handles of one vault are
- * unknown in another. What remains is a thread that closes the descriptor,
- * while another one opens a file that gets its number, between that look and
- * the call: do not close descriptors that are not yours while other threads
- * run.
+ * unknown in another. Once it has created, mapped or exported it looks again,
+ * and undoes it where the number had been taken just before. What remains is a
+ * thread that closes the descriptor, while another one opens a file that gets
+ * its number, between a look and the close, or for as long as such a call
+ * takes: do not close descriptors that are not yours while other threads run.
  *
  * Fork: a child (of fork, or of clone without CLONE_VM) starts with nothing:
  * the parent's secrets and grants are -EKEYREVOKED there, whatever the parent
  * had mapped is not, and the first use opens a vault of the child's own. To
  * share a secret, export it before the fork and adopt the fd in the child.
+ * The library's descriptors are closed in a child of fork, which waits for
+ * threads that are just opening one; where it is called by a signal handler
+ * that has interrupted such a thread it does not wait, and its child may keep
+ * that descriptor, which is of no use there.
  *
  * mlockall(MCL_FUTURE) under RLIMIT_MEMLOCK refuses large mappings, the view
  * among them; the library then takes a smaller one, and a secret beyond its

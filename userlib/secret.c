@@ -54,6 +54,20 @@ static int options_take(struct secmem_options *known,
 		       0;
 }
 
+/*
+ * A vault that took the descriptor's number just before the call, as the next
+ * default does where the number is free, has a secret now that nobody knows.
+ */
+static int created_check(const struct secmem__use *use, uint64_t handle)
+{
+	struct secmem_op op = { .size = sizeof(op), .handle = handle };
+	int error = secmem__grant_check(use);
+
+	if (error)
+		(void)secmem__ioctl(use->grant->fd, SECMEM_IOC_CLOSE, &op);
+	return error;
+}
+
 /* rights are those that are needed beside CREATE. */
 static int create(secmem_secret_t *secret, size_t length, uint32_t flags,
 		  uint32_t rights, const struct secmem_options *given)
@@ -88,6 +102,8 @@ static int create(secmem_secret_t *secret, size_t length, uint32_t flags,
 		error = -EACCES;
 	else
 		error = secmem__call(&use, SECMEM_IOC_CREATE, &create);
+	if (!error)
+		error = created_check(&use, create.handle);
 	if (!error) {
 		secret->grant = use.id;
 		secret->handle = create.handle;

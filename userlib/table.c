@@ -60,7 +60,11 @@ static _Atomic(void *) pieces[PIECES];
 
 /*
  * The descriptors, once more, and plus one, in memory that a child inherits:
- * only to be closed there, where they still lead to the file.
+ * only to be closed there, where they still lead to the file. One that was
+ * closed stands here until its slot serves again: fork copies the descriptors
+ * of a process before its memory, and in between another thread may close one
+ * that the child already has. None is opened in between, as fork holds the
+ * lock.
  */
 static struct {
 	_Atomic int fd;
@@ -82,15 +86,57 @@ static struct base *base_now(void)
 }
 
 /*
- * A child of clone(2), where no handler ran, has its parent's list: forget it
- * before it is inherited once more.
+ * By what this thread holds the lock: a call, or a fork from its first handler
+ * to its last. A handler of the program's may come in between and call the
+ * library, which goes on then without taking the lock once more. A fork in a
+ * signal handler that has interrupted a call must not wait for that call; its
+ * child may inherit a descriptor that is of no use to it.
  */
+enum holds { HOLDS_NOTHING, HOLDS_FOR_CALL, HOLDS_FOR_FORK };
+
+static __thread volatile enum holds holds;
+
+/* libc's locks are seen by tools, the way by which the base is found is not. */
+static void base_lock(struct base *base)
+{
+	secmem__seen(&base_memory);
+	if (holds == HOLDS_FOR_FORK)
+		return;
+	holds = HOLDS_FOR_CALL;
+	pthread_mutex_lock(&base->lock);
+}
+
+static void base_unlock(struct base *base)
+{
+	if (holds == HOLDS_FOR_FORK)
+		return;
+	pthread_mutex_unlock(&base->lock);
+	holds = HOLDS_NOTHING;
+}
+
+/* Now no thread has opened a descriptor that the list does not have yet. */
 static void fork_prepare(void)
 {
 	struct base *base = base_now();
 
-	if (base && !atomic_load(&base->epoch))
+	if (!base || holds != HOLDS_NOTHING)
+		return;
+	base_lock(base);
+	holds = HOLDS_FOR_FORK;
+	/*
+	 * A child of clone(2), where no handler ran, has its parent's list:
+	 * forget it before it is inherited once more.
+	 */
+	if (!atomic_load(&base->epoch))
 		descriptors_forget();
+}
+
+static void fork_parent(void)
+{
+	if (holds != HOLDS_FOR_FORK)
+		return;
+	holds = HOLDS_FOR_CALL;
+	base_unlock(base_now());
 }
 
 /*
@@ -103,6 +149,9 @@ static void fork_child(void)
 	unsigned int slot;
 	int fd;
 
+	/* The lock itself is wiped, which makes it a free one. */
+	if (holds == HOLDS_FOR_FORK)
+		holds = HOLDS_NOTHING;
 	if (!base || atomic_load(&base->epoch))
 		return;
 	for (slot = 0; slot < SLOT_MASK; slot++) {
@@ -119,7 +168,7 @@ static void fork_child(void)
 static void fork_watch(void)
 {
 	/* Without it a child keeps descriptors that are of no use to it. */
-	(void)pthread_atfork(fork_prepare, NULL, fork_child);
+	(void)pthread_atfork(fork_prepare, fork_parent, fork_child);
 }
 
 int secmem__wiped_get(_Atomic(void *) *where, size_t size, void **memory)
@@ -146,13 +195,6 @@ int secmem__wiped_get(_Atomic(void *) *where, size_t size, void **memory)
 	}
 	*memory = mapped;
 	return 0;
-}
-
-/* libc's locks are seen by tools, the way by which the base is found is not. */
-static void base_lock(struct base *base)
-{
-	secmem__seen(&base_memory);
-	pthread_mutex_lock(&base->lock);
 }
 
 static int base_get(struct base **base)
@@ -274,7 +316,7 @@ static int slot_find(unsigned int from, unsigned int to, unsigned int *slot,
 }
 
 /* Nobody is inside, nor gets there any more. Free for others at its very end. */
-static void slot_close(struct secmem__grant *grant, unsigned int slot)
+static void slot_close(struct secmem__grant *grant)
 {
 	uint8_t *view = atomic_load(&grant->view);
 	int cancel = secmem__cancel_disable();
@@ -282,13 +324,12 @@ static void slot_close(struct secmem__grant *grant, unsigned int slot)
 	secmem__seen(&grant->users);
 	if (view)
 		munmap(view, grant->view_length);
-	atomic_store(&descriptors[slot].fd, 0);
 	secmem__fd_close(grant->fd, grant->file);
 	atomic_store(&grant->users, 0);
 	secmem__cancel_restore(cancel);
 }
 
-static void grant_unref(struct secmem__grant *grant, unsigned int slot)
+static void grant_unref(struct secmem__grant *grant)
 {
 	uint32_t after, users = atomic_load(&grant->users);
 
@@ -296,7 +337,7 @@ static void grant_unref(struct secmem__grant *grant, unsigned int slot)
 		after = users == 1 ? USERS_ENDING : users - 1;
 	} while (!atomic_compare_exchange_weak(&grant->users, &users, after));
 	if (after == USERS_ENDING)
-		slot_close(grant, slot);
+		slot_close(grant);
 }
 
 /*
@@ -316,7 +357,7 @@ static void default_drain(struct base *base, unsigned int slot)
 			return;
 	if (!atomic_compare_exchange_strong(&defaults->ending, &ending, 0))
 		return;
-	slot_close(slot_now(slot), slot);
+	slot_close(slot_now(slot));
 }
 
 /* Whoever takes the name away gives up what being open counts for. */
@@ -329,7 +370,7 @@ static int grant_end(struct base *base, struct secmem__grant *grant,
 	if (!atomic_compare_exchange_strong(&grant->id, &name, 0))
 		return -EKEYREVOKED;
 	if (slot >= DEFAULTS) {
-		grant_unref(grant, slot);
+		grant_unref(grant);
 		return 0;
 	}
 	name = id;
@@ -337,37 +378,6 @@ static int grant_end(struct base *base, struct secmem__grant *grant,
 	atomic_store(&base->defaults[slot].ending, 1);
 	default_drain(base, slot);
 	return 0;
-}
-
-static int default_open(struct base *base)
-{
-	struct secmem__grant *grant;
-	struct secmem_info info;
-	int error = 0, cancel, fd;
-	unsigned int slot;
-	uint64_t id;
-
-	cancel = secmem__cancel_disable();
-	base_lock(base);
-	if (atomic_load(&base->current))
-		goto unlock;
-	error = slot_find(0, DEFAULTS, &slot, &grant);
-	if (error)
-		goto unlock;
-	fd = secmem__fd_open(&info);
-	if (fd < 0) {
-		error = fd;
-		goto unlock;
-	}
-	error = slot_open(base, slot, grant, fd, &info, &id);
-	if (error)
-		secmem__fd_close(fd, info.grant_id);
-	else
-		atomic_store(&base->current, id);
-unlock:
-	pthread_mutex_unlock(&base->lock);
-	secmem__cancel_restore(cancel);
-	return error;
 }
 
 /*
@@ -398,6 +408,64 @@ static int file_is_held(struct base *base, int fd, uint64_t file)
 	return 0;
 }
 
+/*
+ * Under the lock, so that no other thread's fork copies a descriptor before it
+ * is in the list, and none opens one that gets the same number in between.
+ */
+static int device_open(struct base *base, unsigned int from, unsigned int to,
+		       uint64_t *id)
+{
+	struct secmem__grant *grant;
+	struct secmem_info info;
+	unsigned int slot;
+	int error, fd;
+
+	error = slot_find(from, to, &slot, &grant);
+	if (error)
+		return error;
+	fd = secmem__fd_open(&info);
+	if (fd < 0)
+		return fd;
+	/* Nobody has that file, but somebody may say to have that number. */
+	(void)file_is_held(base, fd, info.grant_id);
+	error = slot_open(base, slot, grant, fd, &info, id);
+	if (error)
+		secmem__fd_close(fd, info.grant_id);
+	return error;
+}
+
+static int default_open(struct base *base)
+{
+	int error = 0, cancel = secmem__cancel_disable();
+	uint64_t id;
+
+	base_lock(base);
+	if (!atomic_load(&base->current)) {
+		error = device_open(base, 0, DEFAULTS, &id);
+		if (!error)
+			atomic_store(&base->current, id);
+	}
+	base_unlock(base);
+	secmem__cancel_restore(cancel);
+	return error;
+}
+
+int secmem__grant_open(uint64_t *id)
+{
+	struct base *base;
+	int cancel, error;
+
+	error = base_get(&base);
+	if (error)
+		return error;
+	cancel = secmem__cancel_disable();
+	base_lock(base);
+	error = device_open(base, DEFAULTS, SLOT_MASK, id);
+	base_unlock(base);
+	secmem__cancel_restore(cancel);
+	return error;
+}
+
 int secmem__grant_insert(int fd, const struct secmem_info *info, uint64_t *id)
 {
 	struct secmem__grant *grant;
@@ -418,7 +486,7 @@ int secmem__grant_insert(int fd, const struct secmem_info *info, uint64_t *id)
 		error = slot_open(base, slot, grant, fd, info, id);
 	/* Last, as what fails must leave the caller its descriptor. */
 	if (!error) {
-		high = secmem__fd_raise(fd);
+		high = secmem__fd_raise(fd, info->grant_id);
 		if (high < 0) {
 			/* No number is free: it stays where it is. */
 			high = fd;
@@ -427,7 +495,7 @@ int secmem__grant_insert(int fd, const struct secmem_info *info, uint64_t *id)
 		grant->fd = high;
 		atomic_store(&descriptors[slot].fd, high + 1);
 	}
-	pthread_mutex_unlock(&base->lock);
+	base_unlock(base);
 	secmem__cancel_restore(cancel);
 	return error;
 }
@@ -530,7 +598,7 @@ void secmem__grant_put(struct secmem__use *use)
 		atomic_fetch_sub(use->inside, 1);
 		default_drain(base_now(), slot);
 	} else {
-		grant_unref(use->grant, slot);
+		grant_unref(use->grant);
 	}
 }
 
@@ -566,14 +634,20 @@ int secmem__grant_get_checked(uint64_t id, struct secmem__use *use)
  * is scarce (32 bit, RLIMIT_AS) or counted (mlockall under RLIMIT_MEMLOCK). Of
  * one secret it is what the largest needs, with a guard page on each side; of a
  * whole vault so much that all that fit into the table are there at once.
+ *
+ * The descriptor is looked at under the lock, under which the library's own
+ * files get their numbers; and once more behind mmap, which any file may allow.
  */
-static int view_map(struct secmem__grant *grant, uint8_t **view)
+static int view_map(const struct secmem__use *use, uint8_t **view)
 {
+	struct secmem__grant *grant = use->grant;
 	size_t length = sizeof(void *) == 8 ? (size_t)1 << 34 : 1U << 28;
 	size_t least = sysconf(_SC_PAGESIZE);
 	int prot = PROT_READ, error = secmem__held_prepare();
 	void *mapped;
 
+	if (!error)
+		error = secmem__grant_check(use);
 	if (error)
 		return error;
 	if (grant->handle)
@@ -584,9 +658,16 @@ static int view_map(struct secmem__grant *grant, uint8_t **view)
 		mapped = mmap(NULL, length, prot, MAP_SHARED, grant->fd, 0);
 		if (mapped != MAP_FAILED)
 			break;
+		error = -errno;
 		length /= 2;
-		if ((errno != ENOMEM && errno != EAGAIN) || length < least)
-			return -errno;
+		if ((error != -ENOMEM && error != -EAGAIN) || length < least)
+			return secmem__grant_check(use) ? -EKEYREVOKED : error;
+	}
+	/* Or the number was taken, and this is of whatever has it now. */
+	error = secmem__grant_check(use);
+	if (error) {
+		munmap(mapped, length);
+		return error;
 	}
 	grant->view_length = length;
 	*view = mapped;
@@ -599,21 +680,18 @@ int secmem__grant_view(const struct secmem__use *use, uint8_t **view)
 {
 	struct secmem__grant *grant = use->grant;
 	struct base *base = base_now();
-	int error;
+	int error = 0;
 
 	*view = atomic_load_explicit(&grant->view, memory_order_acquire);
 	if (*view) {
 		secmem__seen(&grant->view);
 		return 0;
 	}
-	error = secmem__grant_check(use);
-	if (error)
-		return error;
 	base_lock(base);
 	*view = atomic_load(&grant->view);
 	if (!*view)
-		error = view_map(grant, view);
-	pthread_mutex_unlock(&base->lock);
+		error = view_map(use, view);
+	base_unlock(base);
 	return error;
 }
 
