@@ -227,6 +227,7 @@ TEST(cancelled_as_the_wait_ends)
 
 struct reader {
 	int fd, error;
+	pid_t thread;
 	bool done;
 };
 
@@ -235,6 +236,8 @@ static void *read_run(void *argument)
 	struct reader *reader = argument;
 	secmem_secret_t secret;
 
+	__atomic_store_n(&reader->thread, syscall(SYS_gettid),
+			 __ATOMIC_RELEASE);
 	reader->error = secmem_create_from_fd(&secret, reader->fd, 0, NULL);
 	__atomic_store_n(&reader->done, true, __ATOMIC_RELEASE);
 	return NULL;
@@ -244,6 +247,8 @@ static void *receive_run(void *argument)
 {
 	struct reader *reader = argument;
 
+	__atomic_store_n(&reader->thread, syscall(SYS_gettid),
+			 __ATOMIC_RELEASE);
 	reader->error = secmem_fd_receive(reader->fd);
 	__atomic_store_n(&reader->done, true, __ATOMIC_RELEASE);
 	return NULL;
@@ -262,17 +267,6 @@ static int is_asleep(pid_t thread)
 		fclose(stat);
 	state = strrchr(line, ')');
 	return state && state[1] && state[2] == 'S';
-}
-
-/* The one thread beside the first. */
-static pid_t other_thread(void)
-{
-	pid_t thread;
-
-	for (thread = getpid() + 1; thread < getpid() + 1000; thread++)
-		if (!syscall(SYS_tgkill, getpid(), thread, 0))
-			return thread;
-	return 0;
 }
 
 TEST(reading_and_receiving_go_on_after_a_signal)
@@ -294,8 +288,9 @@ TEST(reading_and_receiving_go_on_after_a_signal)
 			fcntl(ends[0], F_SETFL, O_NONBLOCK);
 		reader = (struct reader){ .fd = ends[0], .error = 1 };
 		ASSERT_EQ(0, pthread_create(&thread, NULL, runs[i], &reader));
-		tid = other_thread();
-		ASSERT_LT(0, tid);
+		ASSERT_EQ(0, SM_WAIT_UNTIL((
+				     tid = __atomic_load_n(&reader.thread,
+							   __ATOMIC_ACQUIRE))));
 		for (round = 0; round < 5; round++) {
 			ASSERT_EQ(0, SM_WAIT_UNTIL(is_asleep(tid)));
 			pthread_kill(thread, SIGUSR1);

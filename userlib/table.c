@@ -114,12 +114,54 @@ static void base_unlock(struct base *base)
 	holds = HOLDS_NOTHING;
 }
 
-/* Now no thread has opened a descriptor that the list does not have yet. */
+int secmem__wiped_get(_Atomic(void *) *where, size_t size, void **memory)
+{
+	void *mapped, *none = NULL;
+	int error;
+
+	*memory = atomic_load_explicit(where, memory_order_acquire);
+	if (*memory)
+		return 0;
+	mapped = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (mapped == MAP_FAILED)
+		return -errno;
+	if (madvise(mapped, size, MADV_WIPEONFORK)) {
+		error = -errno;
+		munmap(mapped, size);
+		return error;
+	}
+	secmem__shown(where);
+	if (!atomic_compare_exchange_strong(where, &none, mapped)) {
+		munmap(mapped, size);
+		mapped = none;
+	}
+	*memory = mapped;
+	return 0;
+}
+
+static int base_get(struct base **base)
+{
+	void *memory;
+	int error;
+
+	*base = base_now();
+	if (*base)
+		return 0;
+	error = secmem__wiped_get(&base_memory, sizeof(**base), &memory);
+	*base = memory;
+	return error;
+}
+
+/*
+ * Now no thread has opened a descriptor that the list does not have yet; nor can
+ * one that uses the library for the first time meanwhile, so the base is made.
+ */
 static void fork_prepare(void)
 {
-	struct base *base = base_now();
+	struct base *base;
 
-	if (!base || holds != HOLDS_NOTHING)
+	if (holds != HOLDS_NOTHING || base_get(&base))
 		return;
 	base_lock(base);
 	holds = HOLDS_FOR_FORK;
@@ -165,51 +207,11 @@ static void fork_child(void)
 	}
 }
 
-static void fork_watch(void)
+/* Before main(), as a thread's first use may come in the middle of a fork. */
+static void __attribute__((__constructor__(101))) fork_watch(void)
 {
 	/* Without it a child keeps descriptors that are of no use to it. */
 	(void)pthread_atfork(fork_prepare, fork_parent, fork_child);
-}
-
-int secmem__wiped_get(_Atomic(void *) *where, size_t size, void **memory)
-{
-	void *mapped, *none = NULL;
-	int error;
-
-	*memory = atomic_load_explicit(where, memory_order_acquire);
-	if (*memory)
-		return 0;
-	mapped = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (mapped == MAP_FAILED)
-		return -errno;
-	if (madvise(mapped, size, MADV_WIPEONFORK)) {
-		error = -errno;
-		munmap(mapped, size);
-		return error;
-	}
-	secmem__shown(where);
-	if (!atomic_compare_exchange_strong(where, &none, mapped)) {
-		munmap(mapped, size);
-		mapped = none;
-	}
-	*memory = mapped;
-	return 0;
-}
-
-static int base_get(struct base **base)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	void *memory;
-	int error;
-
-	*base = base_now();
-	if (*base)
-		return 0;
-	pthread_once(&once, fork_watch);
-	error = secmem__wiped_get(&base_memory, sizeof(**base), &memory);
-	*base = memory;
-	return error;
 }
 
 static int slot_get(unsigned int slot, struct secmem__grant **grant)
