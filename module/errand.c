@@ -62,9 +62,12 @@ static void secmem_errand_do(struct secmem_secret *secret,
 		secmem_access_abandon(secret);
 	if (errands & SECMEM_ERRAND_REVOKE)
 		secmem_secret_revoke_locked(secret);
+	if (errands & SECMEM_ERRAND_CLOSE)
+		secmem_secret_close_left(secret);
 	if (errands & SECMEM_ERRAND_JUDGE)
 		secmem_secret_judge(secret);
-	if (errands & (SECMEM_ERRAND_JUDGE | SECMEM_ERRAND_SETTLE))
+	if (errands & (SECMEM_ERRAND_JUDGE | SECMEM_ERRAND_SETTLE |
+		       SECMEM_ERRAND_CLOSE))
 		secmem_access_settle(secret);
 }
 

@@ -186,6 +186,9 @@ struct secmem_cold {
 					 * one who holds secret->lock
 					 */
 	unsigned long errands;		/* for it; protected by secret->lock */
+	atomic_t closing;		/* the latest generation whose close was
+					 * left as an errand; only grows
+					 */
 	struct list_head lingers;	/* protected by secmem_linger_lock */
 	struct work_struct settle;	/* holds a reference to the vault */
 	struct work_struct tell;	/* pollers; holds a reference to the vault */
@@ -610,6 +613,7 @@ int secmem_secret_seal(struct secmem_secret *secret, u32 generation);
 int secmem_secret_close(struct secmem_grant *grant,
 			struct secmem_secret *secret, u32 generation,
 			u32 flags, s64 deadline);
+void secmem_secret_close_left(struct secmem_secret *secret);
 void secmem_secret_revoke_locked(struct secmem_secret *secret);
 int secmem_secret_revoke(struct secmem_grant *grant,
 			 struct secmem_secret *secret, u32 generation);

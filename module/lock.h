@@ -33,8 +33,9 @@ struct secmem_lock {
 #define SECMEM_ERRAND_JUDGE	BIT(2)	/* end the secret if nobody keeps it */
 #define SECMEM_ERRAND_SETTLE	BIT(3)	/* end what lingers */
 #define SECMEM_ERRAND_REVOKE	BIT(4)	/* end the secret; for a worker alone */
+#define SECMEM_ERRAND_CLOSE	BIT(5)	/* close the secret, if it is that one */
 #define SECMEM_ERRANDS		(SECMEM_ERRAND_ABANDON | SECMEM_ERRAND_JUDGE | \
-				 SECMEM_ERRAND_SETTLE)
+				 SECMEM_ERRAND_SETTLE | SECMEM_ERRAND_CLOSE)
 #define SECMEM_LOCK_WAITER	BIT(32)	/* one of those who wait */
 
 void secmem_lock_init(struct secmem_lock *lock);

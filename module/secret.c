@@ -302,6 +302,40 @@ int secmem_secret_seal(struct secmem_secret *secret, u32 generation)
 	return ret;
 }
 
+/**
+ * secmem_secret_close_left - the errand of a closer that could not wait
+ * @secret: with a cold part, which says which of its secrets was meant
+ *
+ * Context: Process context. The caller holds @secret's lock.
+ */
+void secmem_secret_close_left(struct secmem_secret *secret)
+{
+	lockdep_assert_held(&secret->lock);
+	secmem_secret_step(secret, atomic_read(&secret->cold->closing),
+			   SECMEM_EVENT_CLOSE);
+}
+
+/*
+ * A closer gives up that did not even get the lock: whoever holds it closes the
+ * secret before anybody else gets the lock. The errand is a bit that knows of no
+ * generation, and the holder may be about to publish the next secret: so the
+ * generation stands beside it. Of two that closers left, the later one counts,
+ * as the other is over.
+ */
+static void secmem_secret_close_leave(struct secmem_secret *secret,
+				      u32 generation)
+{
+	int before;
+
+	secmem_secret_need_cold(secret);
+	before = atomic_read(&secret->cold->closing);
+	while (before < (int)generation &&
+	       !atomic_try_cmpxchg(&secret->cold->closing, &before, generation))
+		;
+	/* Its cmpxchg shows the generation to who finds the bit. */
+	secmem_errand_send(secret, SECMEM_ERRAND_CLOSE);
+}
+
 static int secmem_secret_close_wait(struct secmem_waiter *waiter,
 				    u32 generation)
 {
@@ -311,8 +345,10 @@ static int secmem_secret_close_wait(struct secmem_waiter *waiter,
 
 	for (;;) {
 		ret = secmem_secret_lock_wait(waiter);
-		if (ret)
+		if (ret) {
+			secmem_secret_close_leave(secret, generation);
 			return ret;
+		}
 		secmem_secret_ask(waiter->grant, secret, generation,
 				  SECMEM_EVENT_CLOSE);
 		/* Whose step ends it says how; who waits is told when woken. */

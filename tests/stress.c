@@ -1165,10 +1165,17 @@ static int adopt(const struct message *m, int fd)
 	grant = grant_new(fd, m->rights, m->whole, m->shared);
 	grant->serial = m->serial;
 	if (chance(10)) {
-		err = grant_map(grant, m->whole ? VIEW :
-						  (length + SM_PAGE -
-						   1) / SM_PAGE * SM_PAGE +
-							  2 * SM_PAGE);
+		size_t view =
+			m->whole ? VIEW :
+				   (length + SM_PAGE - 1) / SM_PAGE * SM_PAGE +
+					   2 * SM_PAGE;
+
+		/*
+		 * Of a process that has just ended there may be accesses yet:
+		 * mmap does not wait for them, any other call does.
+		 */
+		while ((err = grant_map(grant, view)) == -EBUSY)
+			sm_release(fd, SECMEM_HANDLE_NONE);
 		if (err && (err != -EACCES ||
 			    (!m->shared && (m->rights & SECMEM_RIGHT_MAP))))
 			complain("mmap of an adopted grant: %d", err);

@@ -507,6 +507,50 @@ TEST_F_TIMEOUT(unscheduled, waiter_dies_when_it_is_killed, SM_LOOP_TIMEOUT)
 	}
 }
 
+/* For a closer that does not wait, and for one that a signal ends. */
+TEST_F_TIMEOUT(unscheduled, closer_that_gives_up_leaves_the_secret_closing,
+	       SM_LOOP_TIMEOUT)
+{
+	struct sm_call close_other = { .fd = self->v.fd,
+				       .call = SECMEM_IOC_CLOSE,
+				       .deadline = SECMEM_FOREVER };
+	uint64_t shared, older;
+	int round;
+
+	for (round = 0; round < 2; round++) {
+		ASSERT_EQ(0, attacker_stops(self));
+		shared = self->shared;
+		if (!round) {
+			EXPECT_EQ(-EAGAIN,
+				  sm_close_at(self->v.fd, shared, SECMEM_NOWAIT,
+					      SECMEM_FOREVER));
+		} else {
+			close_other.handle = shared;
+			ASSERT_EQ(0, sm_call_start(&close_other));
+			do
+				sm_call_interrupt(&close_other);
+			while (!sm_call_done(&close_other) && is_held(self));
+			EXPECT_EQ(-EINTR, sm_call_finish(&close_other));
+		}
+		EXPECT_TRUE(is_held(self));
+		EXPECT_TRUE(
+			sm_has_state(self->v.fd, shared, SECMEM_STATE_OPEN));
+		attacker_goes_on(self);
+		EXPECT_TRUE(
+			sm_has_state(self->v.fd, shared, SECMEM_STATE_CLOSED));
+
+		/* The place serves another, which that was not about. */
+		older = shared;
+		ASSERT_EQ(0, sm_create(self->v.fd, LARGE, &self->shared));
+		EXPECT_EQ(0, sm_close(self->v.fd, older));
+		EXPECT_TRUE(sm_has_state(self->v.fd, self->shared,
+					 SECMEM_STATE_OPEN));
+		close(self->export);
+		ASSERT_EQ(0, sm_export(self->v.fd, self->shared,
+				       SECMEM_RIGHT_COMPARE, &self->export));
+	}
+}
+
 TEST_F_TIMEOUT(unscheduled,
 	       machine_does_not_sleep_with_a_secret_that_was_to_be_wiped,
 	       SM_LOOP_TIMEOUT)

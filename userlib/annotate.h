@@ -25,6 +25,8 @@ void __msan_unpoison(const volatile void *start, size_t length) SECMEM__WEAK;
 void __msan_unpoison_param(size_t count) SECMEM__WEAK;
 void __tsan_acquire(void *address) SECMEM__WEAK;
 void __tsan_release(void *address) SECMEM__WEAK;
+void __tsan_mutex_pre_unlock(void *address, unsigned int flags) SECMEM__WEAK;
+void __tsan_mutex_post_unlock(void *address, unsigned int flags) SECMEM__WEAK;
 
 /* The kernel, or this library, has written these bytes. */
 static inline void secmem__defined(const volatile void *start, size_t length)
@@ -52,6 +54,15 @@ static inline void secmem__seen(void *address)
 {
 	if (__tsan_acquire)
 		__tsan_acquire(address);
+}
+
+/* A child's memory was wiped, and with it a lock that the forking thread held. */
+static inline void secmem__lock_wiped(void *lock)
+{
+	if (__tsan_mutex_pre_unlock)
+		__tsan_mutex_pre_unlock(lock, 0);
+	if (__tsan_mutex_post_unlock)
+		__tsan_mutex_post_unlock(lock, 0);
 }
 
 /*

@@ -192,8 +192,10 @@ static void fork_child(void)
 	int fd;
 
 	/* The lock itself is wiped, which makes it a free one. */
-	if (holds == HOLDS_FOR_FORK)
+	if (holds == HOLDS_FOR_FORK) {
 		holds = HOLDS_NOTHING;
+		secmem__lock_wiped(&base->lock);
+	}
 	if (!base || atomic_load(&base->epoch))
 		return;
 	for (slot = 0; slot < SLOT_MASK; slot++) {
@@ -680,6 +682,7 @@ static int view_map(const struct secmem__use *use, uint8_t **view)
 
 int secmem__grant_view(const struct secmem__use *use, uint8_t **view)
 {
+	struct secmem_op none = { .size = sizeof(none) };
 	struct secmem__grant *grant = use->grant;
 	struct base *base = base_now();
 	int error = 0;
@@ -689,6 +692,12 @@ int secmem__grant_view(const struct secmem__use *use, uint8_t **view)
 		secmem__seen(&grant->view);
 		return 0;
 	}
+	/*
+	 * The process that had the grant before may have ended just now: mmap
+	 * is -EBUSY then, but any other call waits. None holds the handle 0.
+	 */
+	if (secmem__call(use, SECMEM_IOC_RELEASE, &none) == -EINTR)
+		return -EINTR;
 	base_lock(base);
 	*view = atomic_load(&grant->view);
 	if (!*view)

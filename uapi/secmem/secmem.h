@@ -286,7 +286,10 @@ struct secmem_acquire_args {
  * CLOSE: no new access from now; waits until the held ones are released, then
  * wipes and frees. Needs CLOSE. Closing a closed secret is 0; a second closer
  * waits for the same end. A closer that gives up (EAGAIN, EINTR, ETIMEDOUT)
- * leaves the secret closing: the last release finishes the work.
+ * leaves the secret closing: the last release finishes the work. (Where the lock
+ * of the secret was held all the time, by a thread that is not scheduled, that
+ * thread closes it before anybody else gets the lock; until then who has an access
+ * may begin a further one.)
  * Errors: those, EBADMSG, ENOENT, EACCES.
  *
  * REVOKE: CLOSE without waiting: page-table entries gone in every process,
