@@ -225,7 +225,7 @@ static void secmem_window_is_forgotten(struct kunit *test)
 	if (num_online_cpus() < 2)
 		kunit_skip(test, "there is no other CPU");
 	secmem_bytes_layout(&bytes, 1, 1);
-	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, vault, 0, false), 0);
+	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, vault, false), 0);
 	page = secmem_bytes_page(&bytes, 0);
 	/* Control: it keeps something. If it has to flush at once, try again. */
 	for (i = 0; i < 100 && !kept; i++) {
