@@ -72,6 +72,23 @@ static void secmem_errand_do(struct secmem_secret *secret,
 }
 
 /**
+ * secmem_errand_unlock - secmem_secret_unlock() of a worker
+ * @secret: the place
+ *
+ * It does all errands itself, and hands none on: who waits until it is through
+ * waits for what was left with it, too.
+ *
+ * Context: A worker, which holds @secret's lock.
+ */
+void secmem_errand_unlock(struct secmem_secret *secret)
+{
+	unsigned long errands;
+
+	while ((errands = secmem_lock_release(&secret->lock)))
+		secmem_errand_do(secret, errands);
+}
+
+/**
  * secmem_errand_work - where a secret's lock has been handed to a worker
  * @work: of the secret's cold part
  *
@@ -86,7 +103,7 @@ void secmem_errand_work(struct work_struct *work)
 
 	secmem_lock_take_over(&secret->lock);
 	secmem_errand_do(secret, cold->errands);
-	secmem_secret_unlock(secret);
+	secmem_errand_unlock(secret);
 	secmem_vault_put(vault);
 }
 
@@ -156,7 +173,7 @@ bool secmem_errand_send(struct secmem_secret *secret, unsigned long errand)
 }
 
 /**
- * secmem_errand_flush - wait for a worker that has a secret's lock
+ * secmem_errand_flush - wait for the workers that may have a secret's lock
  * @secret: nobody else can have it: no grant is left that may
  *
  * Context: Process context. Sleeps.
@@ -165,6 +182,8 @@ void secmem_errand_flush(struct secmem_secret *secret)
 {
 	struct secmem_cold *cold = READ_ONCE(secret->cold);
 
-	if (cold)
+	if (cold) {
+		flush_work(&cold->settle);
 		flush_work(&cold->errand);
+	}
 }

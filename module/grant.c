@@ -224,26 +224,29 @@ void secmem_grant_untie(struct secmem_grant *grant)
  * @grant: its grant
  *
  * No VMA and no call is left that came by the file. The end of its mm may run
- * at the same time: the one that takes it off the mm's list unties it, and
- * ending accesses and keeping twice is harmless.
+ * at the same time: the one that takes it off the mm's list ends its accesses,
+ * unkeeps and unties it. Were we to begin what the mm's end has to do, that could
+ * be over before us, with the secrets still there.
  *
  * Context: Process context, no lock held. Waits for no lock of a secret: a
  * process may be on its way out.
  */
 void secmem_grant_release(struct secmem_grant *grant)
 {
-	bool bound;
+	bool bound, leaving;
 
 	spin_lock(&secmem_bind_lock);
 	bound = !list_empty(&grant->by_mm);
+	leaving = grant->leaving;
 	list_del_init(&grant->by_mm);
 	spin_unlock(&secmem_bind_lock);
 
 	secmem_watch_end(grant);
-	secmem_access_end(grant);
+	if (!leaving)
+		secmem_access_end(grant);
 	if (grant->secret)
 		secmem_grant_unkeep_secret(grant->secret);
-	else
+	else if (!leaving)
 		secmem_grant_unkeep(grant);
 	if (bound)
 		secmem_grant_untie(grant);

@@ -338,7 +338,7 @@ struct secmem_grant {
 	atomic_t ties;			/* what ties it to mm: mm itself, the
 					 * view, holders that stand
 					 */
-	bool leaving;			/* mm has ended; set under bind_lock */
+	bool leaving;			/* mm has ended; bind_lock */
 	struct list_head by_vault;	/* on vault->keepers; keep_lock */
 	u32 since;			/* the first era that it sees and keeps, of
 					 * a grant of all; written under keep_lock
@@ -672,6 +672,7 @@ static inline int secmem_secret_ask(struct secmem_grant *grant,
 int secmem_errand_setup(void);
 void secmem_errand_teardown(void);
 bool secmem_errand_queue(struct work_struct *work);
+void secmem_errand_unlock(struct secmem_secret *secret);
 void secmem_errand_work(struct work_struct *work);
 void secmem_errand_hand_over(struct secmem_secret *secret,
 			     unsigned long errands);

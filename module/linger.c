@@ -74,7 +74,7 @@ void secmem_linger_settle(struct work_struct *work)
 
 	if (!secmem_lock_leave(&secret->lock, SECMEM_ERRAND_SETTLE)) {
 		secmem_access_settle(secret);
-		secmem_secret_unlock(secret);
+		secmem_errand_unlock(secret);
 	}
 	secmem_vault_put(vault);
 }
