@@ -1550,6 +1550,101 @@ TEST(fork_beside_busy_threads)
 		pthread_join(threads[i], NULL);
 }
 
+static void *fork_cancelled(void *argument)
+{
+	int status, *code = argument;
+	pid_t pid;
+
+	pthread_cancel(pthread_self());
+	pid = fork();
+	if (!pid)
+		_exit(7);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	if (waitpid(pid, &status, 0) == pid && WIFEXITED(status))
+		*code = WEXITSTATUS(status);
+	return NULL;
+}
+
+TEST(fork_is_no_cancellation_point)
+{
+	secmem_secret_t secret;
+	pthread_t thread;
+	int code = -1;
+
+	ASSERT_EQ(0, create_text(&secret));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, fork_cancelled, &code));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(7, code);
+}
+
+/*
+ * Handlers of the program's that were registered before the library's; so
+ * early, ThreadSanitizer is not there.
+ */
+#if !SHADOWED
+
+static pthread_mutex_t early_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool early_locks;
+
+static void early_take(void)
+{
+	if (early_locks)
+		pthread_mutex_lock(&early_lock);
+}
+
+static void early_give(void)
+{
+	if (early_locks)
+		pthread_mutex_unlock(&early_lock);
+}
+
+static void early_register(void)
+{
+	pthread_atfork(early_take, early_give, early_give);
+}
+
+__attribute__((__section__(".preinit_array"),
+	       __used__)) static void (*early_entry)(void) = early_register;
+
+static void *churn_locked(void *argument)
+{
+	secmem_grant_t grant;
+
+	while (!__atomic_load_n((bool *)argument, __ATOMIC_ACQUIRE)) {
+		pthread_mutex_lock(&early_lock);
+		if (!secmem_grant_open(&grant))
+			secmem_grant_close(grant);
+		pthread_mutex_unlock(&early_lock);
+		sched_yield();
+	}
+	return NULL;
+}
+
+static int child_exits(void *argument)
+{
+	(void)argument;
+	return 0;
+}
+
+/* Each waits for what the other one has, and it goes on all the same. */
+TEST(fork_beside_a_lock_of_the_program_that_comes_first)
+{
+	int64_t end = sm_in_ms(5000);
+	pthread_t thread;
+	bool stop = false;
+	int i;
+
+	early_locks = true;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, churn_locked, &stop));
+	for (i = 0; i < 100 && (i < 3 || sm_now() < end); i++)
+		EXPECT_EQ(0, in_child(child_exits, NULL));
+	TH_LOG("%d forks", i);
+	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	early_locks = false;
+}
+#endif
+
 /* Grants */
 
 TEST(a_grant_of_its_own)
@@ -2141,7 +2236,7 @@ TEST(each_error_has_a_sentence_that_says_what_to_do)
 		EFAULT, EDEADLK,   EFBIG,     EINTR,	  EINVAL,  EKEYREVOKED,
 		EMFILE, ENFILE,	   ENODATA,   ENODEV,	  ENOENT,  ENOMEM,
 		ENOMSG, ENOTTY,	   ENXIO,     EOPNOTSUPP, EPERM,   EOWNERDEAD,
-		0,	ETIMEDOUT, ESHUTDOWN,
+		0,	ETIMEDOUT, ESHUTDOWN, EIO,
 	};
 	static const struct {
 		int error;

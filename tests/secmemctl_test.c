@@ -628,6 +628,8 @@ TEST(check_says_by_its_status_what_is_in_force)
 	EXPECT_EQ(1, says("secmemctl check 2>&1", ""));
 	EXPECT_TRUE(said("direct-map is not in force: switched off"));
 	EXPECT_EQ(1, says("secmemctl check -r unmapped,direct-map 2>&1", ""));
+	EXPECT_EQ(1,
+		  says("secmemctl check -r direct-map -r unmapped 2>&1", ""));
 	EXPECT_EQ(0, says("secmemctl check -r unmapped 2>&1", ""));
 	ASSERT_EQ(0, sm_module_unload("secmem"));
 	EXPECT_EQ(2, says("secmemctl check 2>&1", ""));

@@ -59,8 +59,9 @@
  * share a secret, export it before the fork and adopt the fd in the child.
  * The library's descriptors are closed in a child of fork, which waits for
  * threads that are just opening one; where it is called by a signal handler
- * that has interrupted such a thread it does not wait, and its child may keep
- * that descriptor, which is of no use there.
+ * that has interrupted such a thread it does not wait, nor for more than a
+ *second does that thread, and the child may keep that descriptor, which is of
+ *no use there.
  *
  * mlockall(MCL_FUTURE) under RLIMIT_MEMLOCK refuses large mappings, the view
  * among them; the library then takes a smaller one, and a secret beyond its

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 #include "annotate.h"
 #include "internal.h"
@@ -42,7 +43,8 @@ struct defaults {
 };
 
 struct base {
-	pthread_mutex_t lock; /* of opens, views */
+	pthread_mutex_t gate; /* of opens, and forks; before the lock */
+	pthread_mutex_t lock; /* of opens, views; not held over a fork */
 	_Atomic uint64_t epoch; /* of this process, random; 0: no grant yet */
 	_Atomic uint64_t current; /* the name of the default, or 0 */
 	struct defaults defaults[DEFAULTS];
@@ -64,17 +66,22 @@ static _Atomic(void *) pieces[PIECES];
  * closed stands here until its slot serves again: fork copies the descriptors
  * of a process before its memory, and in between another thread may close one
  * that the child already has. None is opened in between, as fork holds the
- * lock.
+ * gate.
  */
 static struct {
 	_Atomic int fd;
 	_Atomic uint64_t file;
 } descriptors[SLOT_MASK];
 
+/* Else there is nothing to forget: a fork shall cost no more than its program. */
+static _Atomic int descriptors_any;
+
 static void descriptors_forget(void)
 {
 	unsigned int slot;
 
+	if (!atomic_exchange(&descriptors_any, 0))
+		return;
 	for (slot = 0; slot < SLOT_MASK; slot++)
 		atomic_store(&descriptors[slot].fd, 0);
 }
@@ -86,32 +93,58 @@ static struct base *base_now(void)
 }
 
 /*
- * By what this thread holds the lock: a call, or a fork from its first handler
- * to its last. A handler of the program's may come in between and call the
- * library, which goes on then without taking the lock once more. A fork in a
- * signal handler that has interrupted a call must not wait for that call; its
- * child may inherit a descriptor that is of no use to it.
+ * By what this thread holds the gate: a call that opens a descriptor, or a fork
+ * from its first handler to its last. A handler of the program's may come in
+ * between and call the library, or fork, which goes on then without taking the
+ * gate once more. A fork in a signal handler that has interrupted a call must
+ * not wait for that call; its child may inherit a descriptor that is of no use
+ * to it.
  */
 enum holds { HOLDS_NOTHING, HOLDS_FOR_CALL, HOLDS_FOR_FORK };
 
 static __thread volatile enum holds holds;
+static __thread unsigned int fork_depth;
 
 /* libc's locks are seen by tools, the way by which the base is found is not. */
 static void base_lock(struct base *base)
 {
 	secmem__seen(&base_memory);
-	if (holds == HOLDS_FOR_FORK)
-		return;
-	holds = HOLDS_FOR_CALL;
 	pthread_mutex_lock(&base->lock);
 }
 
 static void base_unlock(struct base *base)
 {
-	if (holds == HOLDS_FOR_FORK)
-		return;
 	pthread_mutex_unlock(&base->lock);
-	holds = HOLDS_NOTHING;
+}
+
+/*
+ * For who opens a descriptor: no fork is under way. It is not waited for
+ * without end, as it may wait itself for a lock of the program's that this very
+ * thread holds, where the program's handlers were registered before the library
+ * was loaded. The child has a descriptor then that is of no use to it.
+ */
+static int open_lock(struct base *base)
+{
+	struct timespec until;
+	int passed = 0;
+
+	if (holds == HOLDS_NOTHING) {
+		holds = HOLDS_FOR_CALL;
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec++;
+		passed = !pthread_mutex_timedlock(&base->gate, &until);
+	}
+	base_lock(base);
+	return passed;
+}
+
+static void open_unlock(struct base *base, int passed)
+{
+	base_unlock(base);
+	if (passed)
+		pthread_mutex_unlock(&base->gate);
+	if (holds == HOLDS_FOR_CALL)
+		holds = HOLDS_NOTHING;
 }
 
 int secmem__wiped_get(_Atomic(void *) *where, size_t size, void **memory)
@@ -161,9 +194,15 @@ static void fork_prepare(void)
 {
 	struct base *base;
 
+	if (holds == HOLDS_FOR_FORK) {
+		fork_depth++;
+		return;
+	}
 	if (holds != HOLDS_NOTHING || base_get(&base))
 		return;
-	base_lock(base);
+	holds = HOLDS_FOR_CALL;
+	pthread_mutex_lock(&base->gate);
+	fork_depth = 1;
 	holds = HOLDS_FOR_FORK;
 	/*
 	 * A child of clone(2), where no handler ran, has its parent's list:
@@ -175,10 +214,11 @@ static void fork_prepare(void)
 
 static void fork_parent(void)
 {
-	if (holds != HOLDS_FOR_FORK)
+	if (holds != HOLDS_FOR_FORK || --fork_depth)
 		return;
 	holds = HOLDS_FOR_CALL;
-	base_unlock(base_now());
+	pthread_mutex_unlock(&base_now()->gate);
+	holds = HOLDS_NOTHING;
 }
 
 /*
@@ -189,15 +229,18 @@ static void fork_child(void)
 {
 	struct base *base = base_now();
 	unsigned int slot;
-	int fd;
+	int cancel, fd;
 
-	/* The lock itself is wiped, which makes it a free one. */
+	/* The gate itself is wiped, which makes it a free one. */
 	if (holds == HOLDS_FOR_FORK) {
 		holds = HOLDS_NOTHING;
-		secmem__lock_wiped(&base->lock);
+		fork_depth = 0;
+		secmem__lock_wiped(&base->gate);
 	}
 	if (!base || atomic_load(&base->epoch))
 		return;
+	/* close is a cancellation point, which fork is not. */
+	cancel = secmem__cancel_disable();
 	for (slot = 0; slot < SLOT_MASK; slot++) {
 		if (slot % PIECE_GRANTS == 0 &&
 		    !atomic_load(&pieces[slot / PIECE_GRANTS]))
@@ -207,6 +250,7 @@ static void fork_child(void)
 			secmem__fd_close(fd,
 					 atomic_load(&descriptors[slot].file));
 	}
+	secmem__cancel_restore(cancel);
 }
 
 /* Before main(), as a thread's first use may come in the middle of a fork. */
@@ -293,6 +337,7 @@ static int slot_open(struct base *base, unsigned int slot,
 	grant->handle = info->handle;
 	grant->view_length = 0;
 	atomic_store(&grant->view, NULL);
+	atomic_store(&descriptors_any, 1);
 	atomic_store(&descriptors[slot].file, info->grant_id);
 	atomic_store(&descriptors[slot].fd, fd + 1);
 	secmem__shown(&grant->id);
@@ -413,8 +458,9 @@ static int file_is_held(struct base *base, int fd, uint64_t file)
 }
 
 /*
- * Under the lock, so that no other thread's fork copies a descriptor before it
- * is in the list, and none opens one that gets the same number in between.
+ * Within the gate, so that no other thread's fork copies a descriptor before it
+ * is in the list; and under the lock, so that no other thread opens one that
+ * gets the same number in between.
  */
 static int device_open(struct base *base, unsigned int from, unsigned int to,
 		       uint64_t *id)
@@ -442,14 +488,15 @@ static int default_open(struct base *base)
 {
 	int error = 0, cancel = secmem__cancel_disable();
 	uint64_t id;
+	int passed;
 
-	base_lock(base);
+	passed = open_lock(base);
 	if (!atomic_load(&base->current)) {
 		error = device_open(base, 0, DEFAULTS, &id);
 		if (!error)
 			atomic_store(&base->current, id);
 	}
-	base_unlock(base);
+	open_unlock(base, passed);
 	secmem__cancel_restore(cancel);
 	return error;
 }
@@ -457,15 +504,15 @@ static int default_open(struct base *base)
 int secmem__grant_open(uint64_t *id)
 {
 	struct base *base;
-	int cancel, error;
+	int passed, cancel, error;
 
 	error = base_get(&base);
 	if (error)
 		return error;
 	cancel = secmem__cancel_disable();
-	base_lock(base);
+	passed = open_lock(base);
 	error = device_open(base, DEFAULTS, SLOT_MASK, id);
-	base_unlock(base);
+	open_unlock(base, passed);
 	secmem__cancel_restore(cancel);
 	return error;
 }
@@ -473,7 +520,7 @@ int secmem__grant_open(uint64_t *id)
 int secmem__grant_insert(int fd, const struct secmem_info *info, uint64_t *id)
 {
 	struct secmem__grant *grant;
-	int cancel, error, high;
+	int passed, cancel, error, high;
 	struct base *base;
 	unsigned int slot;
 
@@ -481,7 +528,7 @@ int secmem__grant_insert(int fd, const struct secmem_info *info, uint64_t *id)
 	if (error)
 		return error;
 	cancel = secmem__cancel_disable();
-	base_lock(base);
+	passed = open_lock(base);
 	if (file_is_held(base, fd, info->grant_id))
 		error = -EBUSY;
 	else
@@ -499,7 +546,7 @@ int secmem__grant_insert(int fd, const struct secmem_info *info, uint64_t *id)
 		grant->fd = high;
 		atomic_store(&descriptors[slot].fd, high + 1);
 	}
-	base_unlock(base);
+	open_unlock(base, passed);
 	secmem__cancel_restore(cancel);
 	return error;
 }

@@ -101,6 +101,8 @@ static const struct {
 	  "(AppArmor, SELinux) or a file system mounted nodev; of a grant, ask "
 	  "for the right when it is exported, or let the one process that uses "
 	  "it end" },
+	{ EIO, "memory under the secret went bad, and its bytes are lost: "
+	       "close it, and create it anew from where it came from" },
 	{ EAGAIN, "somebody else holds an access: try again, or give the call "
 		  "a timeout to wait for" },
 	{ EBADF, "this is no open file descriptor: look for who closed it" },

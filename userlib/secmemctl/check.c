@@ -14,12 +14,12 @@
 #define EXIT_NO 1
 #define EXIT_TROUBLE 2
 
+/* One more -r wants its protections, too. */
 static int protections_of(const char *text, uint64_t *protections)
 {
 	unsigned int bit;
 	size_t length;
 
-	*protections = 0;
 	for (;;) {
 		length = strcspn(text, ",");
 		for (bit = 0; bit < SECMEM_PROT_COUNT; bit++)
@@ -97,13 +97,15 @@ static int check_try(uint64_t require)
 
 int check_run(int argc, char **argv)
 {
-	uint64_t require = (1ULL << SECMEM_PROT_COUNT) - 1;
+	uint64_t require = 0;
 	struct secmem_info info;
 	int error, status;
 
 	status = check_options(argc, argv, &require);
 	if (status >= 0)
 		return status ? EXIT_TROUBLE : EXIT_SUCCESS;
+	if (!require)
+		require = (1ULL << SECMEM_PROT_COUNT) - 1;
 	error = secmem_grant_info(SECMEM_GRANT_DEFAULT, &info, sizeof(info));
 	if (error) {
 		device_fail(error);
