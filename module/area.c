@@ -14,7 +14,9 @@
  * Who gets a lost area in one piece again holds it from then on.
  */
 #include <linux/capability.h>
+#include <linux/cred.h>
 #include <linux/moduleparam.h>
+#include <linux/user_namespace.h>
 
 #include "internal.h"
 
@@ -45,10 +47,23 @@ static u32 secmem_area_bound(void)
 {
 	unsigned long limit = secmem_user_limit();
 
+	/* Nothing is refused here, so no audit record is to say so. */
 	if (limit / SZ_2M >= U32_MAX - SECMEM_AREAS_MORE - 1 ||
-	    capable(CAP_IPC_LOCK))
+	    ns_capable_noaudit(&init_user_ns, CAP_IPC_LOCK))
 		return U32_MAX;
 	return DIV_ROUND_UP(limit, SZ_2M) + SECMEM_AREAS_MORE;
+}
+
+/**
+ * secmem_area_scarce - is half of what an account may lose lost
+ * @account: the current task's
+ *
+ * Context: Process context. Others may lose one meanwhile.
+ * Return: whether it is.
+ */
+bool secmem_area_scarce(const struct secmem_account *account)
+{
+	return READ_ONCE(account->areas_lost) >= secmem_area_bound() / 2;
 }
 
 /* If it was lost by somebody, and there is room, hold it. */

@@ -288,11 +288,11 @@ struct secmem_block *secmem_block_create(struct secmem_account *account,
 	ret = secmem_block_populate(block, split == SECMEM_SPLIT_EXPOSED);
 	if (!ret)
 		return block;
+	if (block->area == SECMEM_AREA_HELD)
+		secmem_area_lose(block->first);
 	/* Lost pages are kept, and so it stays noted. */
 	if (ret == -ENOMEM)
 		return ERR_PTR(ret);
-	if (block->area == SECMEM_AREA_HELD)
-		secmem_area_lose(block->first);
 	secmem_block_forget(block);
 	kfree_rcu(block, rcu);
 	return ERR_PTR(ret);

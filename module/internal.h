@@ -739,8 +739,9 @@ struct secmem_account {
 	u32 uid;			/* constant */
 	u32 refs;			/* secmem_accounts.xa_lock */
 	atomic_long_t charged;		/* pages */
+	atomic_long_t spared;		/* pages: idle, and not charged */
 	u32 areas_held;			/* secmem_areas.xa_lock */
-	u32 areas_lost;			/* secmem_areas.xa_lock */
+	u32 areas_lost;			/* secmem_areas.xa_lock; read without */
 	u32 areas_kept;			/* of those held; secmem_kept_lock */
 	struct list_head kept;		/* secmem_kept_lock */
 };
@@ -756,6 +757,7 @@ struct secmem_user {
 	u32 used;			/* pages that serve, or are about to */
 	u32 idle;			/* pages that do not, and are not kept */
 	u32 charged;			/* of these, to RLIMIT_MEMLOCK */
+	u32 spared;			/* beyond as many as serve, not charged */
 };
 
 struct secmem_user *secmem_user_get(void);
@@ -783,6 +785,7 @@ void secmem_areas_teardown(void);
 int secmem_area_take(struct secmem_account *account, struct page *page,
 		     unsigned int order, bool split);
 void secmem_area_lose(struct page *page);
+bool secmem_area_scarce(const struct secmem_account *account);
 u32 secmem_areas_count(void);
 
 /* block.c */

@@ -100,7 +100,8 @@ static struct secmem_supply *secmem_kept_look(struct secmem_account *account,
  * secmem_kept_give - give the oldest block back to the kernel
  * @account: of whose areas; NULL: of all
  *
- * Context: Process context, may sleep; in the kernel's search for memory, too.
+ * Context: Process context, may sleep; in the kernel's search for memory, too,
+ * where secmem_kept_scan() comes by.
  * Return: how many pages; 0 where nothing is kept.
  */
 unsigned int secmem_kept_give(struct secmem_account *account)
@@ -132,6 +133,19 @@ unsigned int secmem_kept_give(struct secmem_account *account)
 	return pages;
 }
 
+/* No more than that: others may keep blocks as fast. */
+static unsigned long secmem_kept_give_some(unsigned long wanted)
+{
+	unsigned long given = 0;
+	unsigned int pages;
+
+	while (given < wanted && (pages = secmem_kept_give(NULL))) {
+		given += pages;
+		cond_resched();
+	}
+	return given;
+}
+
 /**
  * secmem_kept_give_all - give all blocks back that are kept now
  *
@@ -139,9 +153,15 @@ unsigned int secmem_kept_give(struct secmem_account *account)
  */
 void secmem_kept_give_all(void)
 {
-	while (secmem_kept_give(NULL))
-		cond_resched();
+	secmem_kept_give_some(READ_ONCE(secmem_kept_pages));
 }
+
+static void secmem_kept_give_later(struct work_struct *work)
+{
+	secmem_kept_give_all();
+}
+
+static DECLARE_WORK(secmem_kept_work, secmem_kept_give_later);
 
 static unsigned long secmem_kept_count(struct shrinker *shrinker,
 				       struct shrink_control *sc)
@@ -152,14 +172,16 @@ static unsigned long secmem_kept_count(struct shrinker *shrinker,
 static unsigned long secmem_kept_scan(struct shrinker *shrinker,
 				      struct shrink_control *sc)
 {
-	unsigned long given = 0;
-	unsigned int pages;
-
-	while (given < sc->nr_to_scan && (pages = secmem_kept_give(NULL))) {
-		given += pages;
-		cond_resched();
+	/*
+	 * Newer kernels for arm64 put a page back into the direct map under a
+	 * mutex, under which they allocate: who needs memory there, and came
+	 * here, would wait for himself.
+	 */
+	if (IS_ENABLED(CONFIG_ARM64)) {
+		schedule_work(&secmem_kept_work);
+		return SHRINK_STOP;
 	}
-	return given ?: SHRINK_STOP;
+	return secmem_kept_give_some(sc->nr_to_scan) ?: SHRINK_STOP;
 }
 
 static struct shrinker *secmem_kept_shrinker;
@@ -185,5 +207,6 @@ int secmem_kept_setup(void)
 void secmem_kept_teardown(void)
 {
 	secmem_compat_shrinker_free(secmem_kept_shrinker);
+	cancel_work_sync(&secmem_kept_work);
 	secmem_kept_give_all();
 }

@@ -132,9 +132,13 @@ void secmem_supply_lose_all(struct list_head *blocks)
 {
 	struct secmem_block *block, *next;
 
-	/* No CPU is to know their pages by a window any more. */
-	if (!list_empty(blocks))
-		secmem_window_forget();
+	/* No CPU is to know their pages by a window any more, if they had one. */
+	list_for_each_entry(block, blocks, by_supply) {
+		if (block->removed) {
+			secmem_window_forget();
+			break;
+		}
+	}
 	list_for_each_entry_safe(block, next, blocks, by_supply) {
 		secmem_supply_lose(block);
 		cond_resched();
@@ -267,21 +271,35 @@ static struct secmem_block *secmem_supply_gain(struct secmem_supply *supply,
 	return block;
 }
 
+/* Where memory is short, or in pieces, of what order there is; -ENOMEM below 0. */
+static struct secmem_block *secmem_supply_gain_some(struct secmem_supply *supply,
+						    int order,
+						    enum secmem_split split)
+{
+	struct secmem_block *block = ERR_PTR(-ENOMEM);
+
+	for (; block == ERR_PTR(-ENOMEM) && order >= 0; order--)
+		block = secmem_supply_gain(supply, order, split);
+	return block;
+}
+
 /*
  * A first small block may split an area and leave the rest of it to others; from
- * then on an area is taken as a whole. Where the bounds are reached, one that is
- * kept in another memory cgroup goes first, as it is split already; then small
- * pieces are sought. What is left then is the direct map, for no more than what
- * is wanted, so that no such page lies idle.
+ * then on an area is taken as a whole, and so for all where half of what a user
+ * may lose is lost: short runs, one secret each, would use it up. Where the
+ * bounds are reached, one that is kept in another memory cgroup goes first, as
+ * it is split already; then small pieces are sought. What is left then is the
+ * direct map, for no more than what is wanted, so that no such page lies idle.
  */
 static struct secmem_block *secmem_supply_make(struct secmem_supply *supply,
 					       int order, unsigned int want)
 {
 	struct secmem_account *account = supply->user->account;
+	bool whole = supply->lossy || secmem_area_scarce(account);
 	struct secmem_block *block;
 
 	block = secmem_supply_gain(supply, order,
-				   supply->lossy && order < SECMEM_BLOCK_ORDER ?
+				   whole && order < SECMEM_BLOCK_ORDER ?
 					   SECMEM_SPLIT_NOT :
 					   SECMEM_SPLIT_MAY);
 	if (block == ERR_PTR(-EDQUOT) && order < SECMEM_BLOCK_ORDER) {
@@ -292,16 +310,17 @@ static struct secmem_block *secmem_supply_make(struct secmem_supply *supply,
 	if (block == ERR_PTR(-EDQUOT) && secmem_kept_give(account))
 		block = secmem_supply_gain(supply, SECMEM_BLOCK_ORDER,
 					   SECMEM_SPLIT_MAY);
-	while (block == ERR_PTR(-ENOMEM) && --order >= 0)
-		block = secmem_supply_gain(supply, order, SECMEM_SPLIT_MAY);
+	if (block == ERR_PTR(-ENOMEM))
+		block = secmem_supply_gain_some(supply, order - 1,
+						SECMEM_SPLIT_MAY);
 	if (block == ERR_PTR(-EDQUOT))
-		block = secmem_supply_gain(supply, min_t(unsigned int,
-							 ilog2(want),
-							 SECMEM_SMALL_ORDER),
-					   SECMEM_SPLIT_NOT);
+		block = secmem_supply_gain_some(supply,
+						min_t(int, ilog2(want),
+						      SECMEM_SMALL_ORDER),
+						SECMEM_SPLIT_NOT);
 	if (block == ERR_PTR(-EDQUOT))
-		block = secmem_supply_gain(supply, ilog2(want),
-					   SECMEM_SPLIT_EXPOSED);
+		block = secmem_supply_gain_some(supply, ilog2(want),
+						SECMEM_SPLIT_EXPOSED);
 	return block;
 }
 

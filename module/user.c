@@ -17,7 +17,7 @@
 
 #include "internal.h"
 
-/* Idle pages that a user is not charged for, beside one for each that serves. */
+/* Idle pages that an account is not charged for, beside one for each that serves. */
 #define SECMEM_IDLE_FREE	((u32)(SZ_2M >> PAGE_SHIFT))
 
 /* By uid; and users by that of their account, in the high half, and theirs. */
@@ -158,7 +158,7 @@ static struct secmem_user *secmem_user_create(unsigned long key)
 
 static void secmem_user_free(struct secmem_user *user)
 {
-	WARN_ON_ONCE(user->used || user->idle || user->charged);
+	WARN_ON_ONCE(user->used || user->idle || user->charged || user->spared);
 	secmem_account_put(user->account);
 	xa_destroy(&user->supplies);
 	put_cred(user->cred);
@@ -253,6 +253,25 @@ static bool secmem_user_lock(struct secmem_user *user, long more, bool asked)
 	return false;
 }
 
+/*
+ * Of idle pages that are more than those that serve, an allowance is not charged:
+ * one of each account, as each of its uids would have one else. With user->lock.
+ */
+static u32 secmem_user_spare(struct secmem_user *user, s64 beyond)
+{
+	atomic_long_t *all = &user->account->spared;
+	long before = atomic_long_read(all);
+	s64 room;
+
+	lockdep_assert_held(&user->lock);
+	do {
+		room = (s64)SECMEM_IDLE_FREE - (before - user->spared);
+		room = clamp_t(s64, beyond, 0, max_t(s64, room, 0));
+	} while (!atomic_long_try_cmpxchg(all, &before,
+					  before + room - user->spared));
+	return room;
+}
+
 /**
  * secmem_user_charge - a user has so many pages more, or fewer
  * @user: the caller has a reference
@@ -266,19 +285,25 @@ static bool secmem_user_lock(struct secmem_user *user, long more, bool asked)
 int secmem_user_charge(struct secmem_user *user, s32 used, s32 idle,
 		       bool asked)
 {
-	u32 charged;
+	u32 charged, spared;
+	s64 beyond;
 
 	spin_lock(&user->lock);
 	used += user->used;
 	idle += user->idle;
-	charged = used + max_t(s64, 0, (s64)idle - used - SECMEM_IDLE_FREE);
+	beyond = max_t(s64, 0, (s64)idle - used);
+	spared = secmem_user_spare(user, beyond);
+	charged = used + beyond - spared;
 	if (!secmem_user_lock(user, (long)charged - user->charged, asked)) {
+		atomic_long_sub((long)spared - user->spared,
+				&user->account->spared);
 		spin_unlock(&user->lock);
 		return -ENOMEM;
 	}
 	user->used = used;
 	user->idle = idle;
 	user->charged = charged;
+	user->spared = spared;
 	spin_unlock(&user->lock);
 	return 0;
 }

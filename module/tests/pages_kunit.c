@@ -102,6 +102,29 @@ static void secmem_pages_account(struct kunit *test)
 	secmem_kunit_vault_end(vault);
 }
 
+/* However many uids an account has, their idle pages have one allowance. */
+static void secmem_pages_allowance(struct kunit *test)
+{
+	const s32 idle = SZ_2M >> PAGE_SHIFT;
+	struct secmem_user other = {}, *user = secmem_user_get();
+	long before;
+
+	KUNIT_ASSERT_NOT_NULL(test, user);
+	other.account = user->account;
+	other.cred = user->cred;
+	spin_lock_init(&other.lock);
+	before = atomic_long_read(&user->account->charged);
+	KUNIT_EXPECT_EQ(test, secmem_user_charge(user, 0, idle, false), 0);
+	KUNIT_EXPECT_EQ(test, secmem_user_charge(&other, 0, idle, false), 0);
+	KUNIT_EXPECT_GE(test, atomic_long_read(&user->account->charged) - before,
+			(long)idle);
+	KUNIT_EXPECT_EQ(test, secmem_user_charge(&other, 0, -idle, false), 0);
+	KUNIT_EXPECT_EQ(test, secmem_user_charge(user, 0, -idle, false), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&user->account->charged), before);
+	KUNIT_EXPECT_EQ(test, other.charged + other.spared, 0U);
+	secmem_user_put(user);
+}
+
 /* Without CAP_IPC_LOCK the cap rules; what fails is not charged. */
 static void secmem_pages_limit(struct kunit *test)
 {
@@ -279,6 +302,7 @@ static void secmem_pages_canary(struct kunit *test)
 static struct kunit_case secmem_pages_cases[] = {
 	KUNIT_CASE(secmem_pages_layout),
 	KUNIT_CASE(secmem_pages_account),
+	KUNIT_CASE(secmem_pages_allowance),
 	KUNIT_CASE(secmem_pages_limit),
 	KUNIT_CASE(secmem_pages_random),
 	KUNIT_CASE(secmem_pages_copy),
