@@ -553,14 +553,18 @@ static void secmem_holder_abandon(struct secmem_secret *secret,
 
 /**
  * secmem_access_abandon - end the accesses of those whose mm has ended
+ * @only: the grant whose access it is to be; or NULL, for all
  * @secret: the place
  *
  * What they zap is in page tables that nobody uses any more.
  *
  * Context: Process context. The caller holds @secret's lock.
  */
-void secmem_access_abandon(struct secmem_secret *secret)
+void secmem_access_abandon(struct secmem_grant *only,
+			   struct secmem_secret *secret)
 {
+	struct secmem_holder *own = only ? secmem_holder_own(only, secret) :
+					   NULL;
 	struct secmem_holder *holder;
 	struct hlist_node *next;
 
@@ -568,7 +572,8 @@ void secmem_access_abandon(struct secmem_secret *secret)
 	if (secret->state == SECMEM_CLOSED)
 		return;
 	hlist_for_each_entry_safe(holder, next, &secret->holders, by_secret) {
-		if (!(atomic64_read(&holder->word) & SECMEM_WORD_ABANDONED))
+		if (!(atomic64_read(&holder->word) & SECMEM_WORD_ABANDONED) ||
+		    (own && holder != own))
 			continue;
 		secmem_holder_abandon(secret, holder);
 		/* The last one's end may be the secret's. */
@@ -673,7 +678,7 @@ void secmem_access_end(struct secmem_grant *grant)
 
 	while ((holder = secmem_access_next(grant, &slot, &secret))) {
 		if (secmem_holder_mark(holder))
-			secmem_errand_send(secret, SECMEM_ERRAND_ABANDON);
+			secmem_errand_abandon(grant, secret);
 		cond_resched();
 	}
 }

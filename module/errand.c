@@ -18,6 +18,9 @@
 
 static struct workqueue_struct *secmem_errands;
 
+/* Of who only tells others: however many there are, it takes no priority. */
+static struct workqueue_struct *secmem_tellers;
+
 /**
  * secmem_errand_setup - at module load
  *
@@ -28,7 +31,13 @@ int secmem_errand_setup(void)
 {
 	secmem_errands = alloc_workqueue("secmem", WQ_UNBOUND |
 						     WQ_HIGHPRI, 0);
-	return secmem_errands ? 0 : -ENOMEM;
+	if (!secmem_errands)
+		return -ENOMEM;
+	secmem_tellers = alloc_workqueue("secmem-tell", WQ_UNBOUND, 0);
+	if (secmem_tellers)
+		return 0;
+	destroy_workqueue(secmem_errands);
+	return -ENOMEM;
 }
 
 /**
@@ -39,6 +48,19 @@ int secmem_errand_setup(void)
 void secmem_errand_teardown(void)
 {
 	destroy_workqueue(secmem_errands);
+	destroy_workqueue(secmem_tellers);
+}
+
+/**
+ * secmem_errand_tell - let a worker wake those who watch
+ * @work: what
+ *
+ * Context: Any.
+ * Return: false where it was queued already, and has not begun.
+ */
+bool secmem_errand_tell(struct work_struct *work)
+{
+	return queue_work(secmem_tellers, work);
 }
 
 /**
@@ -59,7 +81,7 @@ static void secmem_errand_do(struct secmem_secret *secret,
 {
 	lockdep_assert_held(&secret->lock);
 	if (errands & SECMEM_ERRAND_ABANDON)
-		secmem_access_abandon(secret);
+		secmem_access_abandon(NULL, secret);
 	if (errands & SECMEM_ERRAND_REVOKE)
 		secmem_secret_revoke_locked(secret);
 	if (errands & SECMEM_ERRAND_CLOSE)
@@ -127,6 +149,20 @@ void secmem_errand_hand_over(struct secmem_secret *secret,
 	secmem_errand_queue(&cold->errand);
 }
 
+/*
+ * May it zap entries in a view of another process? One that ends what is its own
+ * does so itself; whoever finds that errand would do it in a stranger's.
+ */
+static bool secmem_errand_far(struct secmem_secret *secret,
+			      unsigned long errands)
+{
+	if (!secmem_access_far(NULL, secret))
+		return false;
+	return secmem_secret_is(secret, SECMEM_IS_LINGER) ||
+	       errands & SECMEM_ERRAND_ABANDON ||
+	       (errands & SECMEM_ERRAND_JUDGE && secmem_secret_doomed(secret));
+}
+
 /**
  * secmem_errand_run - do errands, or hand them to a worker
  * @secret: the place
@@ -138,20 +174,32 @@ void secmem_errand_hand_over(struct secmem_secret *secret,
 bool secmem_errand_run(struct secmem_secret *secret, unsigned long errands)
 {
 	lockdep_assert_held(&secret->lock);
-	if (errands & SECMEM_ERRAND_ABANDON)
-		secmem_access_abandon(secret);
-	errands &= ~SECMEM_ERRAND_ABANDON;
-	if (secmem_access_far(NULL, secret) &&
-	    (secmem_secret_is(secret, SECMEM_IS_LINGER) ||
-	     (errands & SECMEM_ERRAND_JUDGE && secmem_secret_doomed(secret)))) {
-		/* For the first grant's holder alone there may be none yet. */
-		if (secret->cold) {
-			secmem_errand_hand_over(secret, errands);
-			return true;
-		}
+	/* For the first grant's holder alone there may be no cold part yet. */
+	if (secret->cold && secmem_errand_far(secret, errands)) {
+		secmem_errand_hand_over(secret, errands);
+		return true;
 	}
 	secmem_errand_do(secret, errands);
 	return false;
+}
+
+/**
+ * secmem_errand_abandon - have a grant's access ended
+ * @grant: the access is marked
+ * @secret: the place
+ *
+ * Its own is zapped here, where it is a stranger to nobody; not what another mm
+ * that ends has marked meanwhile.
+ *
+ * Context: Process context; waits for no lock of a secret.
+ */
+void secmem_errand_abandon(struct secmem_grant *grant,
+			   struct secmem_secret *secret)
+{
+	if (secmem_lock_leave(&secret->lock, SECMEM_ERRAND_ABANDON))
+		return;
+	secmem_access_abandon(grant, secret);
+	secmem_secret_unlock(secret);
 }
 
 /**
@@ -165,8 +213,16 @@ bool secmem_errand_run(struct secmem_secret *secret, unsigned long errands)
  */
 bool secmem_errand_send(struct secmem_secret *secret, unsigned long errand)
 {
-	if (secmem_lock_leave(&secret->lock, errand) ||
-	    secmem_errand_run(secret, errand))
+	if (secmem_lock_leave(&secret->lock, errand))
+		return false;
+	/* A worker needs the cold part, which is made without the lock. */
+	while (!secret->cold && secmem_errand_far(secret, errand)) {
+		secmem_secret_unlock(secret);
+		secmem_secret_need_cold(secret);
+		if (secmem_lock_leave(&secret->lock, errand))
+			return false;
+	}
+	if (secmem_errand_run(secret, errand))
 		return false;
 	secmem_secret_unlock(secret);
 	return true;

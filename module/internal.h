@@ -401,6 +401,7 @@ struct secmem_waiter {
 	s64 deadline;			/* constant */
 	bool queued;
 	bool settled;			/* what lingered has been seen to */
+	bool settling;			/* by a worker, which is waited for */
 	enum secmem_end end;		/* protected by the queue's lock */
 };
 
@@ -633,7 +634,8 @@ int secmem_access_release(struct secmem_grant *grant,
 			  struct secmem_secret *secret, u32 generation,
 			  bool had);
 void secmem_access_revoke(struct secmem_secret *secret);
-void secmem_access_abandon(struct secmem_secret *secret);
+void secmem_access_abandon(struct secmem_grant *only,
+			   struct secmem_secret *secret);
 void secmem_access_end(struct secmem_grant *grant);
 void secmem_access_forget(struct secmem_grant *grant);
 bool secmem_access_any(struct secmem_grant *grant);
@@ -672,11 +674,14 @@ static inline int secmem_secret_ask(struct secmem_grant *grant,
 int secmem_errand_setup(void);
 void secmem_errand_teardown(void);
 bool secmem_errand_queue(struct work_struct *work);
+bool secmem_errand_tell(struct work_struct *work);
 void secmem_errand_unlock(struct secmem_secret *secret);
 void secmem_errand_work(struct work_struct *work);
 void secmem_errand_hand_over(struct secmem_secret *secret,
 			     unsigned long errands);
 bool secmem_errand_run(struct secmem_secret *secret, unsigned long errands);
+void secmem_errand_abandon(struct secmem_grant *grant,
+			   struct secmem_secret *secret);
 bool secmem_errand_send(struct secmem_secret *secret, unsigned long errand);
 void secmem_errand_flush(struct secmem_secret *secret);
 

@@ -40,7 +40,7 @@ static atomic_t secmem_power_live = ATOMIC_INIT(0);
 /* Secrets that do not outlive a suspend. */
 static atomic_t secmem_power_volatile = ATOMIC_INIT(0);
 
-/* How long a suspend waits for those whose lock somebody holds. */
+/* How long an exit waits for those whose lock somebody holds. */
 #define SECMEM_POWER_PATIENCE	HZ
 
 /* How many vaults a refusal names. */
@@ -89,9 +89,12 @@ int secmem_power_enter(void)
  */
 void secmem_power_leave(void)
 {
-	/* Wiped first: who sees the count fall writes an image. */
-	smp_mb__before_atomic();
-	atomic_dec(&secmem_power_live);
+	/*
+	 * Fully ordered: who sees the count fall writes an image, and sees the
+	 * wipe before it; who waits for the last one is seen.
+	 */
+	if (atomic_dec_and_test(&secmem_power_live))
+		wake_up_var(&secmem_power_live);
 }
 
 /**
@@ -190,6 +193,22 @@ static bool secmem_power_judge_volatile(void)
 	return false;
 }
 
+/*
+ * The same, for all. First nobody sees the bytes, then they go: half a key is
+ * worse for who computes with it than none. But the lock of a secret may be held
+ * by a thread that is not scheduled, and CREATEs on their way may have pages that
+ * no vault knows of: after a while the bytes go anyway, for which no lock is
+ * needed.
+ */
+static void secmem_power_end_all(void)
+{
+	secmem_power_judge();
+	wait_var_event_timeout(&secmem_power_live,
+			       !atomic_read(&secmem_power_live),
+			       SECMEM_POWER_PATIENCE);
+	secmem_pages_wipe_all(false);
+}
+
 /* Name those because of whom the machine does not do what it was told. */
 static void secmem_power_report(const char *what)
 {
@@ -254,9 +273,7 @@ static int secmem_power_notify(struct notifier_block *block,
 		return NOTIFY_OK;
 	case PM_RESTORE_PREPARE:
 		secmem_gate_shut_now(SECMEM_GATE_RESTORE);
-		secmem_power_judge();
-		/* One whose lock somebody holds: its bytes go all the same. */
-		secmem_pages_wipe_all(false);
+		secmem_power_end_all();
 		return NOTIFY_OK;
 	case PM_POST_RESTORE:
 		clear_bit(SECMEM_GATE_RESTORE, &secmem_gates);
@@ -268,21 +285,14 @@ static int secmem_power_notify(struct notifier_block *block,
 
 /*
  * Reboot, halt, power-off and kexec. Processes run on for a while; they get
- * nothing any more. First nobody sees the bytes, then they go: half a key is
- * worse for who computes with it than none.
+ * nothing any more.
  */
 static int secmem_power_reboot(struct notifier_block *block,
 			       unsigned long action, void *data)
 {
 	secmem_gate_shut_now(SECMEM_GATE_END);
 	secmem_pages_write_back_from_now();
-	secmem_power_judge();
-	/*
-	 * CREATEs on their way may have pages that no vault knows of, and the lock
-	 * of a secret may be held by a thread that is not scheduled: no lock is
-	 * needed to wipe.
-	 */
-	secmem_pages_wipe_all(false);
+	secmem_power_end_all();
 	return NOTIFY_DONE;
 }
 

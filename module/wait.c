@@ -113,9 +113,12 @@ void secmem_secret_unlock(struct secmem_secret *secret)
 {
 	unsigned long errands;
 
-	while ((errands = secmem_lock_release(&secret->lock)))
+	while ((errands = secmem_lock_release(&secret->lock))) {
+		/* An errand may sleep; who was about to wait looks again. */
+		__set_current_state(TASK_RUNNING);
 		if (secmem_errand_run(secret, errands))
 			return;
+	}
 }
 
 /**
@@ -139,6 +142,7 @@ void secmem_secret_wait_setup(struct secmem_waiter *waiter,
 	waiter->deadline = deadline;
 	waiter->queued = false;
 	waiter->settled = false;
+	waiter->settling = false;
 	waiter->end = SECMEM_END_NONE;
 }
 
@@ -221,6 +225,7 @@ int secmem_secret_wait_begin(struct secmem_waiter *waiter)
 					    TASK_INTERRUPTIBLE |
 						    TASK_FREEZABLE);
 	waiter->queued = true;
+	waiter->settling = settle;
 	atomic_inc(&cold->waiters);
 	atomic_inc(&secret->vault->waiters);
 	secmem_count_add(waiters, 1);
@@ -269,8 +274,9 @@ int secmem_secret_wait_end(struct secmem_waiter *waiter)
 		secmem_secret_need_cold(waiter->secret);
 		return 0;
 	}
-	ret = secmem_secret_sleep(nowait ? secmem_secret_moment(waiter) :
-					   waiter->deadline, mode);
+	ret = secmem_secret_sleep(nowait || waiter->settling ?
+					  secmem_secret_moment(waiter) :
+					  waiter->deadline, mode);
 	finish_wait(&cold->waitq, &waiter->entry);
 	if (!ret && signal_pending_state(mode, current))
 		ret = -EINTR;

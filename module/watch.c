@@ -105,7 +105,7 @@ void secmem_watch_tell(struct secmem_secret *secret)
 	if (list_empty(&cold->watched))
 		return;
 	kref_get(&secret->vault->ref);
-	if (!secmem_errand_queue(&cold->tell))
+	if (!secmem_errand_tell(&cold->tell))
 		secmem_vault_put(secret->vault);
 }
 

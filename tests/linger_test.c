@@ -192,6 +192,53 @@ TEST_F(linger, writers_wait_for_none_of_it)
 	}
 }
 
+struct elsewhere {
+	int fd, go, done;
+	uint64_t handle;
+};
+
+/* Another process leaves something there, each time that it is told to. */
+static int elsewhere_run(void *arg)
+{
+	struct elsewhere *e = arg;
+	struct sm_vault shared = { .fd = e->fd };
+	unsigned int i;
+
+	shared.view = sm_map(e->fd, SM_VIEW_LENGTH, PROT_READ);
+	if (shared.view == MAP_FAILED)
+		return 2;
+	for (i = 0; i < TIMES; i++)
+		if (sm_event_wait(e->go) || !linger_pair(&shared, e->handle) ||
+		    sm_event_set(e->done))
+			return 3;
+	return sm_event_wait(e->go);
+}
+
+/* Nor where a worker has to end it, in a view of another process. */
+TEST_F(linger, deadline_in_the_past_is_no_reason_to_give_up)
+{
+	struct elsewhere e = { .handle = self->handle,
+			       .go = sm_event(),
+			       .done = sm_event() };
+	struct secmem_acquire_args a;
+	unsigned int i;
+	pid_t pid;
+
+	ASSERT_EQ(0, sm_export(self->v.fd, SECMEM_HANDLE_NONE,
+			       SECMEM_RIGHT_READ | SECMEM_RIGHT_MAP, &e.fd));
+	pid = sm_fork(elsewhere_run, &e);
+	for (i = 0; i < TIMES; i++) {
+		ASSERT_EQ(0, sm_event_set(e.go));
+		ASSERT_EQ(0, sm_event_wait(e.done));
+		ASSERT_EQ(0, sm_acquire_at(self->v.fd, self->handle,
+					   SECMEM_WRITE, 1, &a));
+		ASSERT_EQ(0, sm_release(self->v.fd, self->handle));
+	}
+	ASSERT_EQ(0, sm_event_set(e.go));
+	EXPECT_EQ(0, sm_reap(pid));
+	close(e.fd);
+}
+
 struct writer {
 	int fd;
 	uint64_t handle;

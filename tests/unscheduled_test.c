@@ -34,6 +34,8 @@ FIXTURE(unscheduled)
 	uint64_t shared, own;
 	int export;
 	pid_t attacker, hogs[HOGS];
+	pid_t member; /* who has an access, and dies */
+	struct sm_call release;
 	unsigned int *running; /* hogs; shared with them */
 };
 
@@ -181,10 +183,14 @@ static int64_t worst_of(FIXTURE_DATA(unscheduled) * self,
 	return worst;
 }
 
-/* The same before, under the load alone, and with the attacker. */
+/*
+ * The same before, under the load alone, and with the attacker, and somebody
+ * who waits for the lock or would have to.
+ */
 static void expect_undisturbed(struct __test_metadata *_metadata,
 			       FIXTURE_DATA(unscheduled) * self,
-			       int (*act)(FIXTURE_DATA(unscheduled) *))
+			       int (*act)(FIXTURE_DATA(unscheduled) *),
+			       int (*wait)(FIXTURE_DATA(unscheduled) *))
 {
 	int64_t bound, worst = 0;
 	int i, err;
@@ -194,6 +200,7 @@ static void expect_undisturbed(struct __test_metadata *_metadata,
 	hogs_stop(self);
 	ASSERT_EQ(0, err);
 	ASSERT_EQ(0, attacker_stops(self));
+	ASSERT_EQ(0, wait(self));
 	for (i = 0; i < TRIES; i++) {
 		worst = worst_of(self, act, SAMPLES / 4, &err);
 		ASSERT_EQ(0, err);
@@ -212,9 +219,22 @@ static int own_pair(FIXTURE_DATA(unscheduled) * self)
 	return err ?: sm_release(self->v.fd, self->own);
 }
 
+static int release_waits(FIXTURE_DATA(unscheduled) * self)
+{
+	self->release = (struct sm_call){ .fd = self->v.fd,
+					  .call = SECMEM_IOC_RELEASE,
+					  .handle = self->shared };
+	return sm_call_start(&self->release);
+}
+
+/* While a thread of the same process waits to give the shared one back. */
 TEST_F_TIMEOUT(unscheduled, own_secret_is_not_held_up, SM_LOOP_TIMEOUT)
 {
-	expect_undisturbed(_metadata, self, own_pair);
+	ASSERT_EQ(0, sm_acquire(self->v.fd, self->shared, SECMEM_READ, NULL));
+	expect_undisturbed(_metadata, self, own_pair, release_waits);
+	EXPECT_FALSE(sm_call_done(&self->release));
+	attacker_goes_on(self);
+	EXPECT_EQ(0, sm_call_finish(&self->release));
 }
 
 static int map_and_touch(FIXTURE_DATA(unscheduled) * self)
@@ -314,18 +334,6 @@ static int stranger_lives(FIXTURE_DATA(unscheduled) * self)
 	return sm_run(live_and_die, NULL);
 }
 
-TEST_F_TIMEOUT(unscheduled, exit_of_a_stranger_is_not_held_up, SM_LOOP_TIMEOUT)
-{
-	expect_undisturbed(_metadata, self, stranger_lives);
-}
-
-static bool is_wiped(int watch, uint64_t secrets)
-{
-	struct secmem_info now;
-
-	return !sm_info(watch, &now) && now.secrets == secrets;
-}
-
 /* A process with a secret of its own, and an access to the shared one. */
 struct member {
 	int fd, ready, go;
@@ -345,6 +353,35 @@ static int member_run(void *arg)
 	    sm_event_set(m->ready))
 		return 1;
 	return sm_event_wait(m->go);
+}
+
+static int member_dies(FIXTURE_DATA(unscheduled) * self)
+{
+	return kill(self->member, SIGKILL) ? -errno : 0;
+}
+
+/* While one who has an access to the shared one ends. */
+TEST_F_TIMEOUT(unscheduled, exit_of_a_stranger_is_not_held_up, SM_LOOP_TIMEOUT)
+{
+	struct member m = { .handle = self->shared,
+			    .ready = sm_event(),
+			    .go = sm_event() };
+
+	ASSERT_EQ(0, sm_export(self->v.fd, self->shared,
+			       SECMEM_RIGHT_READ | SECMEM_RIGHT_MAP, &m.fd));
+	self->member = sm_fork(member_run, &m);
+	ASSERT_EQ(0, sm_event_wait(m.ready));
+	expect_undisturbed(_metadata, self, stranger_lives, member_dies);
+	attacker_goes_on(self);
+	EXPECT_EQ(128 + SIGKILL, sm_reap(self->member));
+	close(m.fd);
+}
+
+static bool is_wiped(int watch, uint64_t secrets)
+{
+	struct secmem_info now;
+
+	return !sm_info(watch, &now) && now.secrets == secrets;
 }
 
 TEST_F_TIMEOUT(unscheduled,
