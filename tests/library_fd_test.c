@@ -519,16 +519,23 @@ static void take(void)
 	dup2(taker, taken);
 }
 
+/* A secret behind that descriptor, and the vault, which has not taken it yet. */
+static int taker_ready(secmem_secret_t *secret)
+{
+	int error = create_text(secret);
+
+	taken = secmem_fd();
+	taker = sm_open();
+	return error ?: taker < 0 ? taker : 0;
+}
+
 TEST(number_taken_as_the_view_is_mapped_is_told)
 {
 	secmem_secret_t secret;
 	void *view;
 
 	TRAP_OR_SKIP();
-	ASSERT_EQ(0, create_text(&secret));
-	taken = secmem_fd();
-	taker = sm_open();
-	ASSERT_LE(0, taker);
+	ASSERT_EQ(0, taker_ready(&secret));
 	view = sm_map(taker, SM_VIEW_LENGTH, PROT_READ);
 	ASSERT_NE(MAP_FAILED, view);
 	at_call(SYS_mmap, MAP_SHARED, 0, take);
@@ -543,10 +550,7 @@ TEST(vault_that_took_the_number_keeps_its_one_view)
 	secmem_secret_t secret;
 
 	TRAP_OR_SKIP();
-	ASSERT_EQ(0, create_text(&secret));
-	taken = secmem_fd();
-	taker = sm_open();
-	ASSERT_LE(0, taker);
+	ASSERT_EQ(0, taker_ready(&secret));
 	at_call(SYS_mmap, MAP_SHARED, 0, take);
 	EXPECT_EQ(-EKEYREVOKED,
 		  secmem_with_bytes(secret, 0, nothing, NULL, NULL));
@@ -560,10 +564,7 @@ TEST(secret_is_not_left_in_a_vault_that_just_took_the_number)
 	secmem_secret_t secret;
 
 	TRAP_OR_SKIP();
-	ASSERT_EQ(0, create_text(&secret));
-	taken = secmem_fd();
-	taker = sm_open();
-	ASSERT_LE(0, taker);
+	ASSERT_EQ(0, taker_ready(&secret));
 	at_call(SYS_ioctl, SECMEM_IOC_CREATE, 0, take);
 	EXPECT_EQ(-EKEYREVOKED, secmem_create_random(&secret, 8, NULL));
 	EXPECT_TRUE(moment.over);
@@ -583,10 +584,7 @@ TEST(neither_told_of_nor_exported_is_a_vault_that_just_took_the_number)
 	secmem_secret_t secret;
 
 	TRAP_OR_SKIP();
-	ASSERT_EQ(0, create_text(&secret));
-	taken = secmem_fd();
-	taker = sm_open();
-	ASSERT_LE(0, taker);
+	ASSERT_EQ(0, taker_ready(&secret));
 	at_call(SYS_ioctl, SECMEM_IOC_EXPORT, 0, take);
 	EXPECT_EQ(-EKEYREVOKED,
 		  secmem_grant_export(SECMEM_GRANT_DEFAULT, SECMEM_RIGHT_ALL));

@@ -158,12 +158,14 @@ static int fd_only(struct msghdr *message)
 /* Whether this process may have one more descriptor. */
 static int fd_check(int socket)
 {
+	int cancel = secmem__cancel_disable();
 	int fd = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+	int error = fd < 0 ? -errno : 0;
 
-	if (fd < 0)
-		return -errno;
-	close(fd);
-	return 0;
+	if (fd >= 0)
+		close(fd);
+	secmem__cancel_restore(cancel);
+	return error;
 }
 
 /* A descriptor that cannot be installed is lost with its message. */
@@ -177,7 +179,8 @@ static int message_await(int socket)
 	return fd_check(socket);
 }
 
-int secmem_fd_receive(int socket)
+/* Without a wait: -EAGAIN where another thread took the message. */
+static int message_take(int socket)
 {
 	char byte;
 	struct iovec vector = { .iov_base = &byte, .iov_len = 1 };
@@ -189,14 +192,9 @@ int secmem_fd_receive(int socket)
 		.msg_controllen = sizeof(control),
 	};
 	ssize_t got;
-	int error, fd;
+	int fd;
 
-	error = message_await(socket);
-	if (error)
-		return error;
-	do {
-		got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-	} while (got < 0 && errno == EINTR && !secmem__interrupted(-EINTR));
+	got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	if (got < 0)
 		return -errno;
 	fd = fd_only(&message);
@@ -211,4 +209,23 @@ int secmem_fd_receive(int socket)
 	if (fd >= 0)
 		close(fd);
 	return -ENODATA;
+}
+
+int secmem_fd_receive(int socket)
+{
+	int cancel, error;
+
+	do {
+		error = message_await(socket);
+		if (error)
+			return error;
+		/*
+		 * Who is cancelled before this leaves the descriptor where it
+		 * is; behind it, the caller has it.
+		 */
+		cancel = secmem__cancel_disable();
+		error = message_take(socket);
+		secmem__cancel_restore(cancel);
+	} while (error == -EAGAIN);
+	return error;
 }

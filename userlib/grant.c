@@ -113,7 +113,7 @@ static int grant_export(uint64_t id, uint64_t handle, uint32_t rights)
 		.rights = rights,
 	};
 	struct secmem__use use;
-	int error;
+	int cancel, error;
 
 	/* Without a handle, another vault would do as well. */
 	error = handle ? secmem__grant_get(id, &use) :
@@ -123,8 +123,11 @@ static int grant_export(uint64_t id, uint64_t handle, uint32_t rights)
 	error = secmem__call(&use, SECMEM_IOC_EXPORT, &export);
 	if (!error && !handle) {
 		error = secmem__grant_check(&use);
-		if (error)
+		if (error) {
+			cancel = secmem__cancel_disable();
 			close(export.fd);
+			secmem__cancel_restore(cancel);
+		}
 	}
 	secmem__grant_put(&use);
 	return error ? error : export.fd;

@@ -31,7 +31,8 @@
  * A pointer to a result may not be NULL, unless the call says so. A call that
  * fails has set its results to zeroes. Structs that carry their size may grow
  * in later versions: one that is larger than this library's is taken where the
- * rest of it is zero, and up to SECMEM_STRUCT_MAX.
+ * rest of it is zero, and up to SECMEM_STRUCT_MAX. A size beyond that is none:
+ * -EINVAL, and nothing is touched.
  *
  * Every function may be called by any thread at any time, unless it says
  * otherwise. None is promised to be async-signal-safe.

@@ -39,7 +39,7 @@ struct stripe {
 
 struct defaults {
 	struct stripe stripes[STRIPES];
-	_Atomic int ending; /* the last one out tears it down */
+	_Atomic uint64_t ending; /* a name: the last one out tears it down */
 };
 
 struct base {
@@ -132,6 +132,7 @@ static int open_lock(struct base *base)
 		holds = HOLDS_FOR_CALL;
 		clock_gettime(CLOCK_REALTIME, &until);
 		until.tv_sec++;
+		secmem__seen(&base_memory);
 		passed = !pthread_mutex_timedlock(&base->gate, &until);
 	}
 	base_lock(base);
@@ -201,6 +202,7 @@ static void fork_prepare(void)
 	if (holds != HOLDS_NOTHING || base_get(&base))
 		return;
 	holds = HOLDS_FOR_CALL;
+	secmem__seen(&base_memory);
 	pthread_mutex_lock(&base->gate);
 	fork_depth = 1;
 	holds = HOLDS_FOR_FORK;
@@ -396,14 +398,15 @@ static void grant_unref(struct secmem__grant *grant)
 static void default_drain(struct base *base, unsigned int slot)
 {
 	struct defaults *defaults = &base->defaults[slot];
+	uint64_t ending = atomic_load(&defaults->ending);
 	unsigned int i;
-	int ending = 1;
 
-	if (!atomic_load(&defaults->ending))
+	if (!ending)
 		return;
 	for (i = 0; i < STRIPES; i++)
 		if (atomic_load(&defaults->stripes[i].inside))
 			return;
+	/* By its name: the slot may have served another, which ends, too. */
 	if (!atomic_compare_exchange_strong(&defaults->ending, &ending, 0))
 		return;
 	slot_close(slot_now(slot));
@@ -424,7 +427,7 @@ static int grant_end(struct base *base, struct secmem__grant *grant,
 	}
 	name = id;
 	atomic_compare_exchange_strong(&base->current, &name, 0);
-	atomic_store(&base->defaults[slot].ending, 1);
+	atomic_store(&base->defaults[slot].ending, id);
 	default_drain(base, slot);
 	return 0;
 }
