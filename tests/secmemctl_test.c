@@ -436,8 +436,9 @@ TEST(typed_secret_has_the_length_that_was_asked_for)
 
 TEST(terminal_echoes_again_after_a_signal_that_kills)
 {
-	static const int signals[] = { SIGINT,	SIGQUIT, SIGTERM, SIGHUP,
-				       SIGALRM, SIGPIPE, SIGUSR1 };
+	const int signals[] = { SIGINT,	 SIGQUIT, SIGTERM,  SIGHUP,    SIGALRM,
+				SIGPIPE, SIGUSR1, SIGXCPU,  SIGVTALRM, SIGPROF,
+				SIGIO,	 SIGABRT, SIGRTMIN, SIGRTMAX };
 	struct job job;
 	size_t i;
 

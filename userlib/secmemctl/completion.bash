@@ -22,7 +22,9 @@ _secmemctl_program() {
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		--) echo $((i + 1)); return ;;
-		-[flnNr] | --fd | --label | --length | --name | --rights) ((i++)) ;;
+		--fd | --label | --length | --name | --rights) ((i++)) ;;
+		--*) ;;
+		-*[flnNr]) ((i++)) ;;
 		-*) ;;
 		*) echo "$i"; return ;;
 		esac

@@ -12,22 +12,38 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
 #include "secmemctl.h"
 
-static const int signals[] = {
-	SIGALRM, SIGCONT, SIGHUP,  SIGINT,  SIGPIPE,
-	SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2,
-};
+/*
+ * All that end or stop a process, but for those that nobody can catch, and
+ * those of a fault of its own, after which nothing goes on. SIGCONT is one of
+ * them, as it follows a stop.
+ */
+static bool terminal_cares(int number)
+{
+	static const int others[] = {
+		SIGKILL, SIGSTOP, SIGTTIN, SIGTTOU, SIGSEGV, SIGBUS,   SIGFPE,
+		SIGILL,	 SIGTRAP, SIGSYS,  SIGCHLD, SIGURG,  SIGWINCH,
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(others); i++)
+		if (number == others[i])
+			return false;
+	/* Between them lie the C library's own. */
+	return number <= SIGSYS || number >= SIGRTMIN;
+}
 
 struct terminal {
 	int fd;
 	struct termios before;
 	struct termios silent;
 	sigset_t mask; /* before */
-	struct sigaction actions[ARRAY_SIZE(signals)]; /* before */
+	struct sigaction actions[NSIG]; /* before */
 };
 
 static volatile sig_atomic_t terminal_signals[NSIG];
@@ -41,26 +57,30 @@ static void terminal_catch(struct terminal *terminal)
 {
 	struct sigaction action = { .sa_handler = terminal_note };
 	sigset_t blocked;
-	size_t i;
+	int i;
 
 	sigemptyset(&blocked);
-	for (i = 0; i < ARRAY_SIZE(signals); i++)
-		sigaddset(&blocked, signals[i]);
+	for (i = 1; i < NSIG; i++)
+		if (terminal_cares(i))
+			sigaddset(&blocked, i);
 	sigprocmask(SIG_BLOCK, &blocked, &terminal->mask);
-	for (i = 0; i < ARRAY_SIZE(signals); i++) {
-		sigaction(signals[i], NULL, &terminal->actions[i]);
+	for (i = 1; i < NSIG; i++) {
+		if (!terminal_cares(i))
+			continue;
+		sigaction(i, NULL, &terminal->actions[i]);
 		/* As nohup(1) starts it. */
 		if (terminal->actions[i].sa_handler != SIG_IGN)
-			sigaction(signals[i], &action, NULL);
+			sigaction(i, &action, NULL);
 	}
 }
 
 static void terminal_uncatch(struct terminal *terminal)
 {
-	size_t i;
+	int i;
 
-	for (i = 0; i < ARRAY_SIZE(signals); i++)
-		sigaction(signals[i], &terminal->actions[i], NULL);
+	for (i = 1; i < NSIG; i++)
+		if (terminal_cares(i))
+			sigaction(i, &terminal->actions[i], NULL);
 	sigprocmask(SIG_SETMASK, &terminal->mask, NULL);
 }
 
@@ -73,32 +93,32 @@ static void terminal_put(const struct terminal *terminal, const char *text)
 }
 
 /* One signal's effect; most of them do not return. */
-static void terminal_raise(const struct terminal *terminal, size_t i)
+static void terminal_raise(const struct terminal *terminal, int number)
 {
 	struct sigaction action = { .sa_handler = terminal_note };
 	sigset_t blocked;
 
-	sigaction(signals[i], &terminal->actions[i], NULL);
-	raise(signals[i]);
+	sigaction(number, &terminal->actions[number], NULL);
+	raise(number);
 	/* Here it comes; and others, which are taken note of. */
 	sigprocmask(SIG_SETMASK, &terminal->mask, &blocked);
 	sigprocmask(SIG_SETMASK, &blocked, NULL);
-	sigaction(signals[i], &action, NULL);
+	sigaction(number, &action, NULL);
 }
 
 /* With the terminal as it was. After SIGCONT it is only asked anew. */
 static void terminal_obey(const struct terminal *terminal)
 {
-	size_t i = 0;
+	int i = 1;
 
-	while (i < ARRAY_SIZE(signals)) {
-		if (signals[i] == SIGCONT || !terminal_signals[signals[i]]) {
+	while (i < NSIG) {
+		if (i == SIGCONT || !terminal_signals[i]) {
 			i++;
 			continue;
 		}
-		terminal_signals[signals[i]] = 0;
+		terminal_signals[i] = 0;
 		terminal_raise(terminal, i);
-		i = 0;
+		i = 1;
 	}
 }
 
