@@ -5,6 +5,7 @@
  */
 #include <sys/resource.h>
 
+#include "host.h"
 #include "peer.h"
 
 #define PARAMETERS "/sys/module/secmem/parameters/"
@@ -63,41 +64,6 @@ static int memlock(rlim_t bytes)
 	struct rlimit limit = { .rlim_cur = bytes, .rlim_max = bytes };
 
 	return setrlimit(RLIMIT_MEMLOCK, &limit);
-}
-
-static int text_read(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = read(fd, text, size - 1);
-	close(fd);
-	if (n < 0)
-		return -EIO;
-	text[n] = 0;
-	return 0;
-}
-
-static int text_write(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
-static int number_write(const char *path, unsigned long number)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%lu", number);
-	return text_write(path, text);
 }
 
 /* A peer that is that user, with a file: a vault of its own if fd is -1. */
@@ -248,28 +214,28 @@ TEST_F(hostile, cap_of_the_administrator_holds_for_each_user)
 	char was[64];
 
 	SKIP_UNLESS_ROOT;
-	if (text_read(PARAMETERS "memlock_cap", was, sizeof(was)))
+	if (host_read(PARAMETERS "memlock_cap", was, sizeof(was)) < 0)
 		SKIP(return, "no parameter memlock_cap");
 	ASSERT_EQ(0, memlock(SM_PAGE));
-	ASSERT_EQ(0, number_write(PARAMETERS "memlock_cap", 6 * SM_PAGE));
+	ASSERT_EQ(0, host_write_number(PARAMETERS "memlock_cap", 6 * SM_PAGE));
 	ASSERT_EQ(0, user_start(&a, USER_A, -1));
 	ASSERT_EQ(0, user_start(&b, USER_B, -1));
 	EXPECT_EQ(6, user_fill(&a, 20, NULL));
 	EXPECT_EQ(6, user_fill(&b, 20, NULL));
 	/* Lowered, it takes nothing away; raised, it gives. */
-	EXPECT_EQ(0, number_write(PARAMETERS "memlock_cap", 2 * SM_PAGE));
+	EXPECT_EQ(0, host_write_number(PARAMETERS "memlock_cap", 2 * SM_PAGE));
 	EXPECT_EQ(0, user_fill(&a, 20, NULL));
-	EXPECT_EQ(0, number_write(PARAMETERS "memlock_cap", 9 * SM_PAGE));
+	EXPECT_EQ(0, host_write_number(PARAMETERS "memlock_cap", 9 * SM_PAGE));
 	EXPECT_EQ(3, user_fill(&a, 20, NULL));
 	/* Without it RLIMIT_MEMLOCK rules. */
-	EXPECT_EQ(0, number_write(PARAMETERS "memlock_cap", 0));
+	EXPECT_EQ(0, host_write_number(PARAMETERS "memlock_cap", 0));
 	EXPECT_EQ(0, user_fill(&b, 20, NULL));
 	EXPECT_EQ(0, peer_stop(&b));
 	ASSERT_EQ(0, user_start(&b, USER_B, -1));
 	EXPECT_EQ(1, user_fill(&b, 20, NULL));
 	EXPECT_EQ(0, peer_stop(&a));
 	EXPECT_EQ(0, peer_stop(&b));
-	EXPECT_EQ(0, text_write(PARAMETERS "memlock_cap", was));
+	EXPECT_EQ(0, host_write(PARAMETERS "memlock_cap", was));
 	EXPECT_COUNTS_BACK;
 }
 
@@ -281,16 +247,16 @@ TEST_F(hostile, full_vault_is_full_for_itself_alone)
 	int fd, i;
 
 	SKIP_UNLESS_ROOT;
-	if (text_read(PARAMETERS "secrets_max", was, sizeof(was)))
+	if (host_read(PARAMETERS "secrets_max", was, sizeof(was)) < 0)
 		SKIP(return, "no parameter secrets_max");
 	ASSERT_EQ(0, memlock(RLIM_INFINITY));
-	ASSERT_EQ(0, number_write(PARAMETERS "secrets_max", 50));
+	ASSERT_EQ(0, host_write_number(PARAMETERS "secrets_max", 50));
 	ASSERT_EQ(0, user_start(&p, USER_A, -1));
 	EXPECT_EQ(-EMFILE, user_fill(&p, 100, NULL));
 	for (i = 1; i < 50; i++)
 		EXPECT_EQ(0, sm_create(self->v.fd, 1, &handle));
 	EXPECT_EQ(-EMFILE, sm_create(self->v.fd, 1, &handle));
-	EXPECT_EQ(0, text_write(PARAMETERS "secrets_max", was));
+	EXPECT_EQ(0, host_write(PARAMETERS "secrets_max", was));
 	EXPECT_EQ(0, sm_create(self->v.fd, 1, &handle));
 	fd = sm_open();
 	EXPECT_LE(0, fd);
@@ -428,7 +394,7 @@ static int glutton_run(void *arg)
 	int fd, err, out;
 
 	if (setrlimit(RLIMIT_NOFILE, &limit) ||
-	    text_write(CGROUP "/cgroup.procs", "0"))
+	    host_write(CGROUP "/cgroup.procs", "0"))
 		return 2;
 	fd = sm_open();
 	if (fd < 0 || sm_create(fd, 1, &handle))
@@ -454,16 +420,16 @@ TEST_F(hostile, hoarder_of_files_is_held_by_its_memory_cgroup)
 	int status, fd;
 
 	SKIP_UNLESS_ROOT;
-	if (text_read(CGROUPS "/cgroup.controllers", text, sizeof(text)) ||
+	if (host_read(CGROUPS "/cgroup.controllers", text, sizeof(text)) < 0 ||
 	    !strstr(text, "memory"))
 		SKIP(return, "no cgroup2 with memory at " CGROUPS);
 	g = mmap(NULL, SM_PAGE, PROT_READ | PROT_WRITE,
 		 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, g);
-	ASSERT_EQ(0, text_write(CGROUPS "/cgroup.subtree_control", "+memory"));
+	ASSERT_EQ(0, host_write(CGROUPS "/cgroup.subtree_control", "+memory"));
 	rmdir(CGROUP);
 	ASSERT_EQ(0, mkdir(CGROUP, 0755));
-	ASSERT_EQ(0, number_write(CGROUP "/memory.max", 8 << 20));
+	ASSERT_EQ(0, host_write_number(CGROUP "/memory.max", 8 << 20));
 	status = sm_run(glutton_run, g);
 	/* It is refused, or pays with its life; nobody else does. */
 	EXPECT_TRUE(status == 0 || status == 128 + SIGKILL)

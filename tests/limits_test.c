@@ -7,6 +7,7 @@
 #include <linux/capability.h>
 #include <sys/resource.h>
 
+#include "host.h"
 #include "secmem_test.h"
 
 #define PARAMETERS "/sys/module/secmem/parameters/"
@@ -108,33 +109,6 @@ static int fill(int fd, uint64_t length, uint64_t *handles, int most,
 	    memcmp(&before, &after, sizeof(before)))
 		return -1001 + err;
 	return n;
-}
-
-static int text_read(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = read(fd, text, size - 1);
-	close(fd);
-	if (n < 0)
-		return -EIO;
-	text[n] = 0;
-	return 0;
-}
-
-static int text_write(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
 }
 
 /* The device. */
@@ -491,9 +465,9 @@ static int namespace_map(pid_t pid)
 	snprintf(text, sizeof(text), "0 %d 1\n1 %d 1000", SM_USER,
 		 SUBORDINATE_UID);
 	snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
-	err = text_write(path, text);
+	err = host_write(path, text);
 	snprintf(path, sizeof(path), "/proc/%d/gid_map", pid);
-	return err ?: text_write(path, text);
+	return err ?: host_write(path, text);
 }
 
 static int namespace_fills(void *arg)
@@ -539,14 +513,6 @@ TEST(uids_of_a_namespace_share_the_limit_of_its_owner)
 
 /* What the administrator sets. */
 
-static int number_write(const char *path, unsigned long number)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%lu", number);
-	return text_write(path, text);
-}
-
 static int cap_in_force(void *arg)
 {
 	rlim_t limit = *(rlim_t *)arg;
@@ -568,14 +534,14 @@ TEST(administrators_cap_stands_in_the_place_of_the_limit)
 	size_t i;
 
 	SKIP_UNLESS_ROOT;
-	if (text_read(PARAMETERS "memlock_cap", was, sizeof(was)))
+	if (host_read(PARAMETERS "memlock_cap", was, sizeof(was)) < 0)
 		SKIP(return, "no parameter memlock_cap");
 	ASSERT_EQ(0, memlock_lift());
-	ASSERT_EQ(0, number_write(PARAMETERS "memlock_cap", 7 * SM_PAGE));
+	ASSERT_EQ(0, host_write_number(PARAMETERS "memlock_cap", 7 * SM_PAGE));
 	for (i = 0; i < ARRAY_SIZE(limits); i++)
 		AS_USER(cap_in_force, &limits[i]);
 	AS_ROOT(memlock_of_root, NULL);
-	ASSERT_EQ(0, text_write(PARAMETERS "memlock_cap", was));
+	ASSERT_EQ(0, host_write(PARAMETERS "memlock_cap", was));
 	AS_USER(memlock_is_exact, NULL);
 }
 
@@ -612,12 +578,12 @@ TEST(vault_that_is_full_is_emfile)
 	char was[64];
 
 	SKIP_UNLESS_ROOT;
-	if (text_read(PARAMETERS "secrets_max", was, sizeof(was)))
+	if (host_read(PARAMETERS "secrets_max", was, sizeof(was)) < 0)
 		SKIP(return, "no parameter secrets_max");
 	ASSERT_EQ(0, memlock_lift());
-	ASSERT_EQ(0, number_write(PARAMETERS "secrets_max", 9));
+	ASSERT_EQ(0, host_write_number(PARAMETERS "secrets_max", 9));
 	AS_USER(vault_is_full, NULL);
-	ASSERT_EQ(0, text_write(PARAMETERS "secrets_max", was));
+	ASSERT_EQ(0, host_write(PARAMETERS "secrets_max", was));
 }
 
 TEST(secrets_max_is_what_handles_can_name_at_most)
@@ -625,14 +591,16 @@ TEST(secrets_max_is_what_handles_can_name_at_most)
 	char was[64], now[64];
 
 	SKIP_UNLESS_ROOT;
-	if (text_read(PARAMETERS "secrets_max", was, sizeof(was)))
+	if (host_read(PARAMETERS "secrets_max", was, sizeof(was)) < 0)
 		SKIP(return, "no parameter secrets_max");
-	EXPECT_EQ(-ERANGE, number_write(PARAMETERS "secrets_max", 1 << 24));
-	EXPECT_EQ(-EINVAL, text_write(PARAMETERS "secrets_max", "many"));
-	EXPECT_EQ(0, text_read(PARAMETERS "secrets_max", now, sizeof(now)));
+	EXPECT_EQ(-ERANGE,
+		  host_write_number(PARAMETERS "secrets_max", 1 << 24));
+	EXPECT_EQ(-EINVAL, host_write(PARAMETERS "secrets_max", "many"));
+	EXPECT_LE(0, host_read(PARAMETERS "secrets_max", now, sizeof(now)));
 	EXPECT_STREQ(was, now);
-	EXPECT_EQ(0, number_write(PARAMETERS "secrets_max", (1 << 24) - 1));
-	EXPECT_EQ(0, text_write(PARAMETERS "secrets_max", was));
+	EXPECT_EQ(0,
+		  host_write_number(PARAMETERS "secrets_max", (1 << 24) - 1));
+	EXPECT_EQ(0, host_write(PARAMETERS "secrets_max", was));
 }
 
 /* The memory cgroup. */
@@ -642,7 +610,7 @@ static long cgroup_current_of(const char *group)
 	char path[256], text[64];
 
 	snprintf(path, sizeof(path), "%s/memory.current", group);
-	if (text_read(path, text, sizeof(text)))
+	if (host_read(path, text, sizeof(text)) < 0)
 		return -1;
 	return strtol(text, NULL, 10);
 }
@@ -662,7 +630,7 @@ static int cgroup_is_charged(void *arg)
 	int i;
 
 	(void)arg;
-	MUST(!text_write(CGROUP "/cgroup.procs", "0"));
+	MUST(!host_write(CGROUP "/cgroup.procs", "0"));
 	MUST(!sm_vault_open(&v));
 	before = cgroup_current();
 	MUST(before >= 0);
@@ -675,7 +643,7 @@ static int cgroup_is_charged(void *arg)
 		MUST(!sm_close(v.fd, handles[i]));
 	/* What is kept of it goes when memory is short. */
 	sm_vault_close(&v);
-	MUST(!text_write(DROP_CACHES, "2"));
+	MUST(!host_write(DROP_CACHES, "2"));
 	after = cgroup_current();
 	MUST(after - before <= MIB);
 	return 0;
@@ -690,12 +658,13 @@ static int cgroup_is_full(void *arg)
 	int n, i;
 
 	(void)arg;
-	MUST(!text_write(CGROUP "/cgroup.procs", "0"));
+	MUST(!host_write(CGROUP "/cgroup.procs", "0"));
 	MUST(!sm_vault_open(&v));
 	used = cgroup_current();
 	MUST(used >= 0);
 	/* Where the last page is taken, the next fault of a process kills it. */
-	MUST(!number_write(CGROUP "/memory.max", used + 8 * MIB + MIB / 2));
+	MUST(!host_write_number(CGROUP "/memory.max",
+				used + 8 * MIB + MIB / 2));
 	n = fill(v.fd, SECMEM_LENGTH_MAX, handles, 64, -ENOMEM);
 	MUST(n >= 4 && n <= 8);
 	/* Those that are there are whole, and there is room after a close. */
@@ -704,7 +673,7 @@ static int cgroup_is_full(void *arg)
 			      1));
 	MUST(!sm_close(v.fd, handles[0]));
 	MUST(!sm_create(v.fd, SECMEM_LENGTH_MAX / 2, &handle));
-	MUST(!number_write(CGROUP "/memory.max", 1024 * MIB));
+	MUST(!host_write_number(CGROUP "/memory.max", 1024 * MIB));
 	MUST(fill(v.fd, SECMEM_LENGTH_MAX, NULL, 16, 0) == 16);
 	return 0;
 }
@@ -719,10 +688,10 @@ FIXTURE_SETUP(cgroup)
 	char text[256];
 
 	SKIP_UNLESS_ROOT;
-	if (text_read(CGROUPS "/cgroup.controllers", text, sizeof(text)) ||
+	if (host_read(CGROUPS "/cgroup.controllers", text, sizeof(text)) < 0 ||
 	    !strstr(text, "memory"))
 		SKIP(return, "no cgroup2 with memory at " CGROUPS);
-	ASSERT_EQ(0, text_write(CGROUPS "/cgroup.subtree_control", "+memory"));
+	ASSERT_EQ(0, host_write(CGROUPS "/cgroup.subtree_control", "+memory"));
 	ASSERT_EQ(0, mkdir(CGROUP, 0755));
 	self->made = true;
 }
@@ -771,21 +740,21 @@ static int cgroup_is_brimful(void *arg)
 	int i, n;
 
 	(void)arg;
-	MUST(!text_write(CGROUP "/cgroup.procs", "0"));
+	MUST(!host_write(CGROUP "/cgroup.procs", "0"));
 	before = cgroup_current();
 	MUST(before >= 0);
 	for (i = 0; i < 100; i++) {
 		MUST(!sm_vault_open(&v));
 		used = cgroup_current();
 		MUST(used >= 0);
-		MUST(!number_write(CGROUP "/memory.max",
-				   used + MIB + i * SM_PAGE));
+		MUST(!host_write_number(CGROUP "/memory.max",
+					used + MIB + i * SM_PAGE));
 		n = fill(v.fd, MIB / 4, NULL, 16, -ENOMEM);
 		/* What the limit leaves, and each processor has in stock. */
 		room = MIB + i * SM_PAGE + stock;
 		MUST(n >= 1 && n <= (int)(room / (MIB / 4)));
 		sm_vault_close(&v);
-		MUST(!number_write(CGROUP "/memory.max", 1024 * MIB));
+		MUST(!host_write_number(CGROUP "/memory.max", 1024 * MIB));
 	}
 	/* What a CREATE had when it failed is given back. */
 	MUST(cgroup_current() - before <= MIB);
@@ -804,7 +773,7 @@ static int cgroup_passer(void *arg)
 	struct cgroup_member *m = arg;
 	uint64_t handle;
 
-	if (text_write(CGROUP "/cgroup.procs", "0") ||
+	if (host_write(CGROUP "/cgroup.procs", "0") ||
 	    sm_create(m->fd, 7 * SM_PAGE, &handle) || sm_close(m->fd, handle))
 		return 2;
 	return 0;
@@ -840,7 +809,7 @@ static int cgroup_enter_as_user(const char *group)
 	char path[256];
 
 	snprintf(path, sizeof(path), "%s/cgroup.procs", group);
-	return text_write(path, "0") ?: sm_become_user();
+	return host_write(path, "0") ?: sm_become_user();
 }
 
 struct cgroup_idle {
@@ -940,7 +909,7 @@ static int cgroup_crowd(void *arg)
 	int i;
 
 	(void)arg;
-	MUST(!text_write(CGROUP "/cgroup.procs", "0"));
+	MUST(!host_write(CGROUP "/cgroup.procs", "0"));
 	MUST(!sm_vault_open(&v));
 	c.fd = v.fd;
 	pthread_barrier_init(&c.barrier, NULL, CROWD + 1);
@@ -973,7 +942,7 @@ static int cgroup_member(void *arg)
 	int i;
 
 	snprintf(path, sizeof(path), "%s/cgroup.procs", m->group);
-	if (text_write(path, "0") || fill(m->fd, 1, handles, 4096, 0) != 4096)
+	if (host_write(path, "0") || fill(m->fd, 1, handles, 4096, 0) != 4096)
 		return 2;
 	for (i = 0; m->closes && i < 4096; i++)
 		if (i % 4 && sm_close(m->fd, handles[i]))

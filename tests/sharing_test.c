@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
+#include "host.h"
 #include "peer.h"
 
 /* Newer architectures have the newer calls alone. */
@@ -1356,18 +1357,9 @@ TEST_F(share, hung_up_is_for_good)
 static int fdinfo(int fd, char *text, size_t size)
 {
 	char path[64];
-	int file, n;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	if (file < 0)
-		return -errno;
-	n = read(file, text, size - 1);
-	close(file);
-	if (n < 0)
-		return -errno;
-	text[n] = 0;
-	return n;
+	return host_read(path, text, size);
 }
 
 /* The value of a line "name:\tvalue", of which there must be just one. */
