@@ -551,20 +551,21 @@ static void secmem_holder_abandon(struct secmem_secret *secret,
 			   secmem_drop_event(secret));
 }
 
+static bool secmem_holder_marked(const struct secmem_holder *holder)
+{
+	return atomic64_read(&holder->word) & SECMEM_WORD_ABANDONED;
+}
+
 /**
  * secmem_access_abandon - end the accesses of those whose mm has ended
- * @only: the grant whose access it is to be; or NULL, for all
  * @secret: the place
  *
  * What they zap is in page tables that nobody uses any more.
  *
  * Context: Process context. The caller holds @secret's lock.
  */
-void secmem_access_abandon(struct secmem_grant *only,
-			   struct secmem_secret *secret)
+void secmem_access_abandon(struct secmem_secret *secret)
 {
-	struct secmem_holder *own = only ? secmem_holder_own(only, secret) :
-					   NULL;
 	struct secmem_holder *holder;
 	struct hlist_node *next;
 
@@ -572,14 +573,30 @@ void secmem_access_abandon(struct secmem_grant *only,
 	if (secret->state == SECMEM_CLOSED)
 		return;
 	hlist_for_each_entry_safe(holder, next, &secret->holders, by_secret) {
-		if (!(atomic64_read(&holder->word) & SECMEM_WORD_ABANDONED) ||
-		    (own && holder != own))
+		if (!secmem_holder_marked(holder))
 			continue;
 		secmem_holder_abandon(secret, holder);
 		/* The last one's end may be the secret's. */
 		if (secret->state == SECMEM_CLOSED)
 			return;
 	}
+}
+
+/**
+ * secmem_access_abandon_own - the same for one grant's
+ * @grant: its mm has ended or its file is gone
+ * @secret: the place
+ *
+ * Context: Process context. The caller holds @secret's lock.
+ */
+void secmem_access_abandon_own(struct secmem_grant *grant,
+			       struct secmem_secret *secret)
+{
+	struct secmem_holder *holder = secmem_holder_find(grant, secret);
+
+	if (secret->state != SECMEM_CLOSED && holder &&
+	    secmem_holder_marked(holder))
+		secmem_holder_abandon(secret, holder);
 }
 
 /* Mark a holder whose mm has ended: false if it has no access left. */

@@ -16,7 +16,14 @@
  */
 #include "internal.h"
 
+/*
+ * The exit of a process waits for the first two, and gives its memory back after
+ * that: they go on where memory is short.
+ */
 static struct workqueue_struct *secmem_errands;
+
+/* Of the ends of mms, which wait for errands. */
+static struct workqueue_struct *secmem_ends;
 
 /* Of who only tells others: however many there are, it takes no priority. */
 static struct workqueue_struct *secmem_tellers;
@@ -29,26 +36,31 @@ static struct workqueue_struct *secmem_tellers;
  */
 int secmem_errand_setup(void)
 {
-	secmem_errands = alloc_workqueue("secmem", WQ_UNBOUND |
-						     WQ_HIGHPRI, 0);
-	if (!secmem_errands)
-		return -ENOMEM;
+	const unsigned int flags = WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM;
+
+	secmem_errands = alloc_workqueue("secmem", flags, 0);
+	secmem_ends = alloc_workqueue("secmem-end", flags, 0);
 	secmem_tellers = alloc_workqueue("secmem-tell", WQ_UNBOUND, 0);
-	if (secmem_tellers)
+	if (secmem_errands && secmem_ends && secmem_tellers)
 		return 0;
-	destroy_workqueue(secmem_errands);
+	secmem_errand_teardown();
 	return -ENOMEM;
 }
 
 /**
- * secmem_errand_teardown - at module unload, when no file is left
+ * secmem_errand_teardown - at module unload, or where the setup failed
  *
- * Context: Process context, may sleep.
+ * Context: Process context, may sleep; nobody is left who has errands.
  */
 void secmem_errand_teardown(void)
 {
-	destroy_workqueue(secmem_errands);
-	destroy_workqueue(secmem_tellers);
+	struct workqueue_struct * const queues[] = { secmem_ends, secmem_errands,
+						     secmem_tellers };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(queues); i++)
+		if (queues[i])
+			destroy_workqueue(queues[i]);
 }
 
 /**
@@ -61,6 +73,17 @@ void secmem_errand_teardown(void)
 bool secmem_errand_tell(struct work_struct *work)
 {
 	return queue_work(secmem_tellers, work);
+}
+
+/**
+ * secmem_errand_end - let a worker take the grants off an mm that has ended
+ * @work: its
+ *
+ * Context: Any.
+ */
+void secmem_errand_end(struct work_struct *work)
+{
+	queue_work(secmem_ends, work);
 }
 
 /**
@@ -81,7 +104,7 @@ static void secmem_errand_do(struct secmem_secret *secret,
 {
 	lockdep_assert_held(&secret->lock);
 	if (errands & SECMEM_ERRAND_ABANDON)
-		secmem_access_abandon(NULL, secret);
+		secmem_access_abandon(secret);
 	if (errands & SECMEM_ERRAND_REVOKE)
 		secmem_secret_revoke_locked(secret);
 	if (errands & SECMEM_ERRAND_CLOSE)
@@ -198,7 +221,7 @@ void secmem_errand_abandon(struct secmem_grant *grant,
 {
 	if (secmem_lock_leave(&secret->lock, SECMEM_ERRAND_ABANDON))
 		return;
-	secmem_access_abandon(grant, secret);
+	secmem_access_abandon_own(grant, secret);
 	secmem_secret_unlock(secret);
 }
 

@@ -219,6 +219,47 @@ void secmem_grant_untie(struct secmem_grant *grant)
 		secmem_grant_unbind(grant);
 }
 
+/* Objects that go some time after the last file is gone. */
+static atomic_t secmem_mm_count;
+
+static void secmem_mm_put(struct secmem_mm *bound)
+{
+	if (!refcount_dec_and_test(&bound->refs))
+		return;
+	kfree(bound);
+	if (atomic_dec_and_test(&secmem_mm_count))
+		wake_up_var(&secmem_mm_count);
+}
+
+static void secmem_mm_free(struct mmu_notifier *notifier)
+{
+	secmem_mm_put(container_of(notifier, struct secmem_mm, notifier));
+}
+
+/* The mm that a grant answers, if it has ended: a reference, or NULL. */
+static struct secmem_mm *secmem_mm_ending(struct secmem_grant *grant)
+{
+	struct secmem_mm *bound;
+
+	spin_lock(&secmem_bind_lock);
+	bound = grant->bound;
+	if (bound && bound->ended)
+		refcount_inc(&bound->refs);
+	else
+		bound = NULL;
+	spin_unlock(&secmem_bind_lock);
+	return bound;
+}
+
+/* Gives the reference back. */
+static void secmem_mm_await(struct secmem_mm *bound)
+{
+	if (!bound)
+		return;
+	flush_work(&bound->end);
+	secmem_mm_put(bound);
+}
+
 /**
  * secmem_grant_release - the file is gone
  * @grant: its grant
@@ -233,6 +274,7 @@ void secmem_grant_untie(struct secmem_grant *grant)
  */
 void secmem_grant_release(struct secmem_grant *grant)
 {
+	struct secmem_mm *ending;
 	bool bound, leaving;
 
 	spin_lock(&secmem_bind_lock);
@@ -241,6 +283,7 @@ void secmem_grant_release(struct secmem_grant *grant)
 	list_del_init(&grant->by_mm);
 	spin_unlock(&secmem_bind_lock);
 
+	ending = secmem_mm_ending(grant);
 	secmem_watch_end(grant);
 	if (!leaving)
 		secmem_access_end(grant);
@@ -250,19 +293,28 @@ void secmem_grant_release(struct secmem_grant *grant)
 		secmem_grant_unkeep(grant);
 	if (bound)
 		secmem_grant_untie(grant);
+	secmem_mm_await(ending);
 	secmem_grant_put(grant);
 }
 
-/*
- * The mm's last user is gone; its page tables still stand. We are in a section
- * for which all others wait who end a notifier, so nothing is waited for that a
- * stranger may hold.
+/**
+ * secmem_grant_await_end - if the grant's mm has ended, wait until that is done
+ * @grant: its file is held
+ *
+ * A process ends its mm before it closes its files, and both before its exit is
+ * over: by then what it alone kept is wiped.
+ *
+ * Context: Process context, may sleep; mmap_lock may be held by who ends its mm.
  */
-static void secmem_mm_release(struct mmu_notifier *notifier,
-			      struct mm_struct *mm)
+void secmem_grant_await_end(struct secmem_grant *grant)
 {
-	struct secmem_mm *bound = container_of(notifier, struct secmem_mm,
-					       notifier);
+	secmem_mm_await(secmem_mm_ending(grant));
+}
+
+/* The mm's last user is gone: none of its grants takes a new access. */
+static void secmem_mm_end(struct work_struct *work)
+{
+	struct secmem_mm *bound = container_of(work, struct secmem_mm, end);
 	struct secmem_grant *grant;
 
 	for (;;) {
@@ -277,7 +329,7 @@ static void secmem_mm_release(struct mmu_notifier *notifier,
 		}
 		spin_unlock(&secmem_bind_lock);
 		if (!grant)
-			return;
+			break;
 
 		secmem_access_end(grant);
 		if (!grant->secret)
@@ -286,10 +338,26 @@ static void secmem_mm_release(struct mmu_notifier *notifier,
 		secmem_grant_untie(grant);
 		secmem_grant_put(grant);
 	}
+	secmem_mm_put(bound);
 }
 
-/* Objects that a callback of ours frees, some time after the last file is gone. */
-static atomic_t secmem_mm_count;
+/*
+ * We are in a section for which all others of the machine wait who end a
+ * notifier, and the mm may have a million secrets and no share of a processor:
+ * so a worker does the work. Who closes the mm's view or its files waits for it.
+ */
+static void secmem_mm_release(struct mmu_notifier *notifier,
+			      struct mm_struct *mm)
+{
+	struct secmem_mm *bound = container_of(notifier, struct secmem_mm,
+					       notifier);
+
+	spin_lock(&secmem_bind_lock);
+	bound->ended = true;
+	spin_unlock(&secmem_bind_lock);
+	refcount_inc(&bound->refs);
+	secmem_errand_end(&bound->end);
+}
 
 static struct mmu_notifier *secmem_mm_alloc(struct mm_struct *mm)
 {
@@ -297,18 +365,13 @@ static struct mmu_notifier *secmem_mm_alloc(struct mm_struct *mm)
 
 	if (!bound)
 		return ERR_PTR(-ENOMEM);
+	refcount_set(&bound->refs, 1);
 	INIT_LIST_HEAD(&bound->grants);
+	INIT_WORK(&bound->end, secmem_mm_end);
 	mutex_init(&bound->flip);
 	bound->number = atomic64_inc_return(&secmem_mm_numbers);
 	atomic_inc(&secmem_mm_count);
 	return &bound->notifier;
-}
-
-static void secmem_mm_free(struct mmu_notifier *notifier)
-{
-	kfree(container_of(notifier, struct secmem_mm, notifier));
-	if (atomic_dec_and_test(&secmem_mm_count))
-		wake_up_var(&secmem_mm_count);
 }
 
 /**
@@ -332,15 +395,28 @@ static const struct mmu_notifier_ops secmem_mm_ops = {
 	.free_notifier = secmem_mm_free,
 };
 
+/* 0: it answers nobody. -EACCES: it answers an mm; -EBUSY: which has ended. */
+static int secmem_grant_is_free(struct secmem_grant *grant)
+{
+	int ret = 0;
+
+	spin_lock(&secmem_bind_lock);
+	if (grant->bound)
+		ret = grant->bound->ended ? -EBUSY : -EACCES;
+	spin_unlock(&secmem_bind_lock);
+	return ret;
+}
+
 /* Wait until a grant that leaves its mm answers nobody. */
 static int secmem_grant_bind_wait(struct secmem_grant *grant, bool mmap_locked)
 {
-	if (!READ_ONCE(grant->leaving))
-		return -EACCES;
-	if (mmap_locked)
-		return -EBUSY;
+	int ret = secmem_grant_is_free(grant);
+
+	if (ret != -EBUSY || mmap_locked)
+		return ret;
 	return wait_var_event_interruptible(&grant->mm,
-					    !READ_ONCE(grant->leaving)) ?
+					    secmem_grant_is_free(grant) !=
+						    -EBUSY) ?
 		       -EINTR :
 		       0;
 }

@@ -37,11 +37,12 @@
  * Any process that has a grant of a secret may hold the secret's lock, and one
  * that is not scheduled holds it for as long as it likes. So:
  *
- * - Who holds what others need (mmap_lock, the section in which mmu notifiers
- *   run, the one tick of lingering, the place of a file in its close) only tries
- *   the lock. A call then lets go of mmap_lock and waits as its NOWAIT, its
- *   deadline and its signals say; a fault lets go of it and comes again; all
- *   others leave an errand with the holder (lock.h).
+ * - In the section in which mmu notifiers run, for which all exits of the machine
+ *   wait, nothing is done: a worker takes the grants off an mm that has ended.
+ * - Who holds what others need (mmap_lock, the one tick of lingering, the place
+ *   of a file in its close) only tries the lock. A call then lets go of mmap_lock
+ *   and waits as its NOWAIT, its deadline and its signals say; a fault lets go of
+ *   it and comes again; all others leave an errand with the holder (lock.h).
  * - An entry in another process's view is zapped by a kernel worker, to which
  *   the lock is handed (errand.c): core mm holds locks of that process's
  *   mapping meanwhile, in which no thread of a stranger may stand.
@@ -318,7 +319,10 @@ struct secmem_vault {
 /* What secmem knows of an address space. */
 struct secmem_mm {
 	struct mmu_notifier notifier;
+	refcount_t refs;		/* the notifier, and who awaits the end */
 	struct list_head grants;	/* protected by secmem_bind_lock */
+	bool ended;			/* stays so: secmem_bind_lock */
+	struct work_struct end;		/* takes the grants off; holds a reference */
 	struct mutex flip;
 	u64 number;			/* constant; no other mm has it, ever */
 };
@@ -338,7 +342,7 @@ struct secmem_grant {
 	atomic_t ties;			/* what ties it to mm: mm itself, the
 					 * view, holders that stand
 					 */
-	bool leaving;			/* mm has ended; bind_lock */
+	bool leaving;			/* the end of mm sees to it; bind_lock */
 	struct list_head by_vault;	/* on vault->keepers; keep_lock */
 	u32 since;			/* the first era that it sees and keeps, of
 					 * a grant of all; written under keep_lock
@@ -547,6 +551,7 @@ void secmem_grant_put(struct secmem_grant *grant);
 void secmem_grant_tie(struct secmem_grant *grant);
 void secmem_grant_untie(struct secmem_grant *grant);
 void secmem_grant_release(struct secmem_grant *grant);
+void secmem_grant_await_end(struct secmem_grant *grant);
 int secmem_grant_enter_slow(struct secmem_grant *grant, u32 rights);
 int secmem_grant_enter_locked(struct secmem_grant *grant, u32 rights);
 void secmem_grant_teardown(void);
@@ -634,8 +639,9 @@ int secmem_access_release(struct secmem_grant *grant,
 			  struct secmem_secret *secret, u32 generation,
 			  bool had);
 void secmem_access_revoke(struct secmem_secret *secret);
-void secmem_access_abandon(struct secmem_grant *only,
-			   struct secmem_secret *secret);
+void secmem_access_abandon(struct secmem_secret *secret);
+void secmem_access_abandon_own(struct secmem_grant *grant,
+			       struct secmem_secret *secret);
 void secmem_access_end(struct secmem_grant *grant);
 void secmem_access_forget(struct secmem_grant *grant);
 bool secmem_access_any(struct secmem_grant *grant);
@@ -671,10 +677,23 @@ static inline int secmem_secret_ask(struct secmem_grant *grant,
 }
 
 /* errand.c */
+/*
+ * Before a further grant's call takes a secret's lock: it may find what an mm
+ * that ended has left there, and only a worker, which needs the cold part, may do
+ * that.
+ */
+static inline void secmem_grant_need_cold(const struct secmem_grant *grant,
+					  struct secmem_secret *secret)
+{
+	if (!grant->first)
+		secmem_secret_need_cold(secret);
+}
+
 int secmem_errand_setup(void);
 void secmem_errand_teardown(void);
 bool secmem_errand_queue(struct work_struct *work);
 bool secmem_errand_tell(struct work_struct *work);
+void secmem_errand_end(struct work_struct *work);
 void secmem_errand_unlock(struct secmem_secret *secret);
 void secmem_errand_work(struct work_struct *work);
 void secmem_errand_hand_over(struct secmem_secret *secret,

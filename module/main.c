@@ -258,6 +258,7 @@ static int secmem_ioctl_seal(struct secmem_grant *grant,
 
 	if (IS_ERR(secret))
 		return PTR_ERR(secret);
+	secmem_grant_need_cold(grant, secret);
 	return secmem_secret_seal(secret,
 				  secmem_handle_generation(call->op.handle));
 }
@@ -546,6 +547,13 @@ static int secmem_file_open(struct inode *inode, struct file *file)
 	return 0;
 }
 
+/* Each descriptor's close; the file may live on by others. */
+static int secmem_file_flush(struct file *file, fl_owner_t id)
+{
+	secmem_grant_await_end(file->private_data);
+	return 0;
+}
+
 static int secmem_file_release(struct inode *inode, struct file *file)
 {
 	secmem_grant_release(file->private_data);
@@ -600,6 +608,7 @@ static void secmem_file_show_fdinfo(struct seq_file *seq, struct file *file)
 const struct file_operations secmem_file_ops = {
 	.owner = THIS_MODULE,
 	.open = secmem_file_open,
+	.flush = secmem_file_flush,
 	.release = secmem_file_release,
 	.unlocked_ioctl = secmem_file_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,

@@ -327,8 +327,10 @@ static void secmem_view_close(struct vm_area_struct *vma)
 {
 	struct secmem_grant *grant = vma->vm_private_data;
 
-	if (atomic_dec_and_test(&grant->views))
-		secmem_grant_untie(grant);
+	if (!atomic_dec_and_test(&grant->views))
+		return;
+	secmem_grant_await_end(grant);
+	secmem_grant_untie(grant);
 }
 
 static int secmem_view_split(struct vm_area_struct *vma, unsigned long addr)

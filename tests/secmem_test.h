@@ -487,6 +487,7 @@ static inline int sm_event_wait(int event)
  */
 struct sm_call {
 	pthread_t thread;
+	pid_t tid; /* atomic; 0 until it runs */
 	int fd;
 	unsigned long call;
 	uint64_t handle;
@@ -503,6 +504,7 @@ static inline void *sm_call_run(void *arg)
 	struct sm_call *c = arg;
 	struct secmem_acquire_args a;
 
+	__atomic_store_n(&c->tid, gettid(), __ATOMIC_RELEASE);
 	switch (c->call) {
 	case SECMEM_IOC_ACQUIRE:
 		c->result = sm_acquire_at(c->fd, c->handle, c->flags,
@@ -540,6 +542,7 @@ static inline int sm_call_start(struct sm_call *c)
 	sigaction(SIGUSR1, &action, NULL);
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGCHLD);
+	c->tid = 0;
 	c->done = false;
 	c->result = 1;
 	/* The thread begins with this mask. */
