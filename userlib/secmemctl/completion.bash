@@ -24,8 +24,10 @@ _secmemctl_program() {
 		--) echo $((i + 1)); return ;;
 		--fd | --label | --length | --name | --rights) ((i++)) ;;
 		--*) ;;
-		-*[flnNr]) ((i++)) ;;
-		-*) ;;
+		-*)
+			# A row of letters; what follows one that takes a word is it.
+			[[ ! ${COMP_WORDS[i]} =~ ^-[^flnNr]*[flnNr]$ ]] || ((i++))
+			;;
 		*) echo "$i"; return ;;
 		esac
 	done
