@@ -109,7 +109,7 @@ export:
 	};
 	goto idle;
 
-	/* secmem_mm_release(); then the next one, if any */
+	/* secmem_mm_end(); then the next one, if any */
 leave:
 	mine = 0;
 	unkeep(g);

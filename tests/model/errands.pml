@@ -289,8 +289,9 @@ end:	do
 }
 
 /*
- * The end of an mm, secmem_mm_release() and then exit_mmap(); or of a file, that
- * is, its last reference: secmem_grant_release(). A VMA has one.
+ * The end of an mm, secmem_mm_end() and then the close of the view, which waits
+ * for it; or of a file, that is, its last reference: secmem_grant_release(). A VMA
+ * has one.
  */
 proctype ending(byte g; bit file)
 {
