@@ -597,14 +597,11 @@ static int victim_run(void *arg)
 TEST_F_TIMEOUT(unscheduled, waiter_dies_when_it_is_killed, SM_LOOP_TIMEOUT)
 {
 	/* CLOSE last, as it leaves the secret closing. */
-	static const unsigned long calls[] = { SECMEM_IOC_ACQUIRE,
-					       SECMEM_IOC_RELEASE,
-					       SECMEM_IOC_READ,
-					       SECMEM_IOC_WRITE,
-					       SECMEM_IOC_COMPARE,
-					       SECMEM_IOC_SEAL,
-					       SECMEM_IOC_REVOKE,
-					       SECMEM_IOC_CLOSE };
+	static const unsigned long calls[] = {
+		SECMEM_IOC_ACQUIRE, SECMEM_IOC_RELEASE, SECMEM_IOC_READ,
+		SECMEM_IOC_WRITE,   SECMEM_IOC_COMPARE, SECMEM_IOC_SEAL,
+		SECMEM_IOC_REVOKE,  SECMEM_IOC_CLOSE
+	};
 	struct victim victim = { .handle = self->shared, .ready = sm_event() };
 	int64_t began, took;
 	unsigned int i;
