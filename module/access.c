@@ -139,7 +139,7 @@ static bool secmem_holder_nest(struct secmem_secret *secret,
 	 * Who looks before the secret is closing, and nests after, began before
 	 * the closer did, and is waited for as those are on whom it nests.
 	 */
-	if (READ_ONCE(secret->state) == SECMEM_CLOSING)
+	if (secmem_secret_closes(secret, generation))
 		return false;
 	do {
 		if (secmem_word_generation(word) != generation ||

@@ -257,6 +257,19 @@ static inline bool secmem_secret_is(const struct secmem_secret *secret, u8 what)
 	return READ_ONCE(secret->is) & what;
 }
 
+/*
+ * Without the lock: does nothing new begin on it? Also where a closer has given up
+ * waiting for that lock, and whoever holds it is yet to close the secret.
+ */
+static inline bool secmem_secret_closes(const struct secmem_secret *secret,
+					u32 generation)
+{
+	const struct secmem_cold *cold = READ_ONCE(secret->cold);
+
+	return READ_ONCE(secret->state) == SECMEM_CLOSING ||
+	       (cold && (u32)atomic_read(&cold->closing) == generation);
+}
+
 /* With the secret's lock, or before anybody else knows the place. */
 static inline void secmem_secret_set(struct secmem_secret *secret, u8 what,
 				     bool on)

@@ -535,8 +535,11 @@ static int secmem_secret_stat_try(struct secmem_secret *secret,
 	}
 	if (ret)
 		return ret;
-	stat->state = state == SECMEM_CLOSING ? SECMEM_STATE_CLOSING :
-						SECMEM_STATE_OPEN;
+	stat->state = SECMEM_STATE_OPEN;
+	if (state == SECMEM_CLOSING ||
+	    secmem_secret_closes(secret,
+				 secmem_handle_generation(stat->handle)))
+		stat->state = SECMEM_STATE_CLOSING;
 	if (secmem_secret_is(secret, SECMEM_IS_SEALED))
 		stat->stat_flags |= SECMEM_STAT_SEALED;
 	if (secmem_secret_is(secret, SECMEM_IS_TORN))

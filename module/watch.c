@@ -21,18 +21,17 @@
  */
 __poll_t secmem_watch_answer(const struct secmem_secret *secret)
 {
-	switch (READ_ONCE(secret->state)) {
-	case SECMEM_CLOSED:
+	u8 state = READ_ONCE(secret->state);
+
+	if (state == SECMEM_CLOSED)
 		return EPOLLHUP;
-	case SECMEM_CLOSING:
+	if (state == SECMEM_CLOSING ||
+	    secmem_secret_closes(secret, READ_ONCE(secret->generation)))
 		return EPOLLPRI;
-	case SECMEM_WRITING:
-		return 0;
-	default:
-		return secmem_secret_is(secret, SECMEM_IS_TORN) ?
-			       0 :
-			       EPOLLIN | EPOLLRDNORM;
-	}
+	return state == SECMEM_WRITING ||
+			       secmem_secret_is(secret, SECMEM_IS_TORN) ?
+		       0 :
+		       EPOLLIN | EPOLLRDNORM;
 }
 
 /* Is there room for another watch of this grant? */

@@ -644,13 +644,17 @@ TEST_F_TIMEOUT(unscheduled, closer_that_gives_up_leaves_the_secret_closing,
 	struct sm_call close_other = { .fd = self->v.fd,
 				       .call = SECMEM_IOC_CLOSE,
 				       .deadline = SECMEM_FOREVER };
+	struct pollfd p = { .events = POLLIN | POLLPRI };
 	uint64_t shared, older;
 	int round;
 
-	for (round = 0; round < 2; round++) {
-		ASSERT_EQ(0, attacker_stops(self));
+	for (round = 0; round < 3; round++) {
 		shared = self->shared;
-		if (!round) {
+		if (round == 2)
+			ASSERT_EQ(0, sm_acquire(self->v.fd, shared, SECMEM_READ,
+						NULL));
+		ASSERT_EQ(0, attacker_stops(self));
+		if (round != 1) {
 			EXPECT_EQ(-EAGAIN,
 				  sm_close_at(self->v.fd, shared, SECMEM_NOWAIT,
 					      SECMEM_FOREVER));
@@ -662,8 +666,20 @@ TEST_F_TIMEOUT(unscheduled, closer_that_gives_up_leaves_the_secret_closing,
 			while (!sm_call_done(&close_other) && is_held(self));
 			EXPECT_EQ(-EINTR, sm_call_finish(&close_other));
 		}
-		/* No access is in the way, so it was for the lock. */
+		/* Even now. */
+		EXPECT_TRUE(
+			sm_has_state(self->v.fd, shared, SECMEM_STATE_CLOSING));
+		p.fd = self->export;
+		EXPECT_EQ(1, poll(&p, 1, 0));
+		EXPECT_EQ(POLLPRI, p.revents);
+		/* On top of an access, which needs no lock else. */
+		EXPECT_EQ(-EAGAIN,
+			  sm_acquire(self->v.fd, shared,
+				     SECMEM_READ | SECMEM_NOWAIT, NULL));
 		attacker_goes_on(self);
+		if (round == 2)
+			EXPECT_EQ(0, sm_release(self->v.fd, shared));
+		/* Else no access was in the way, so it was for the lock. */
 		EXPECT_TRUE(
 			sm_has_state(self->v.fd, shared, SECMEM_STATE_CLOSED));
 
