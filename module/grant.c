@@ -175,7 +175,7 @@ void secmem_grant_attach(struct secmem_grant *grant, struct file *file)
  *	unbound --first use--> bound --its mm ends--> leaving --last tie--> unbound
  *
  * Three things tie it to an mm: the mm itself until its end, the view until its
- * VMA is closed, which exit_mmap() does after us, and each holder until whoever
+ * VMA is closed, which exit_mmap() does behind that, and each holder until whoever
  * has its secret's lock has ended it. While it is leaving it answers nobody,
  * and who would bind it waits.
  */
@@ -269,8 +269,8 @@ static void secmem_mm_await(struct secmem_mm *bound)
  * unkeeps and unties it. Were we to begin what the mm's end has to do, that could
  * be over before us, with the secrets still there.
  *
- * Context: Process context, no lock held. Waits for no lock of a secret: a
- * process may be on its way out.
+ * Context: Process context, no lock held. Waits for no lock of a secret, as a
+ * process may be on its way out; if its mm has ended, for the worker of that.
  */
 void secmem_grant_release(struct secmem_grant *grant)
 {
