@@ -270,10 +270,12 @@ static int secmem_access_begin(struct secmem_grant *grant,
 		secmem_secret_move(secret, secmem_drop_event(secret));
 		holder = NULL;
 	}
-	/* The lock keeps it standing, unfrozen; only a full counter is left. */
+	if (holder && secmem_holder_nest(secret, holder, generation))
+		return 0;
+	/* The lock keeps it standing, unfrozen: a closer came, or it is full. */
 	if (holder)
-		return secmem_holder_nest(secret, holder, generation) ? 0 :
-									-EMFILE;
+		return secmem_secret_closes(secret, generation) ? -EKEYREVOKED :
+								  -EMFILE;
 
 	holder = secmem_holder_own(grant, secret);
 	ret = secmem_view_insert(grant, vma, secret, write);

@@ -58,7 +58,6 @@ static int secmem_copy_lock(struct secmem_grant *grant,
 {
 	struct secmem_waiter waiter;
 
-	secmem_grant_need_cold(grant, secret);
 	secmem_secret_wait_setup(&waiter, grant, secret, args->flags,
 				 secmem_deadline_host(args->deadline));
 	return secmem_secret_lock_for(&waiter,

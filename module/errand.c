@@ -197,13 +197,26 @@ static bool secmem_errand_far(struct secmem_secret *secret,
 bool secmem_errand_run(struct secmem_secret *secret, unsigned long errands)
 {
 	lockdep_assert_held(&secret->lock);
-	/* For the first grant's holder alone there may be no cold part yet. */
-	if (secret->cold && secmem_errand_far(secret, errands)) {
+	/* Whoever left such an errand has seen to the cold part. */
+	if (secmem_errand_far(secret, errands) && !WARN_ON_ONCE(!secret->cold)) {
 		secmem_errand_hand_over(secret, errands);
 		return true;
 	}
 	secmem_errand_do(secret, errands);
 	return false;
+}
+
+/*
+ * Take the lock, or leave the errand there. Who finds it may have to hand it to a
+ * worker, for which the cold part must be there by then.
+ */
+static bool secmem_errand_leave(struct secmem_secret *secret,
+				unsigned long errand)
+{
+	if (secmem_lock_try(&secret->lock))
+		return false;
+	secmem_secret_need_cold(secret);
+	return secmem_lock_leave(&secret->lock, errand);
 }
 
 /**
@@ -219,7 +232,7 @@ bool secmem_errand_run(struct secmem_secret *secret, unsigned long errands)
 void secmem_errand_abandon(struct secmem_grant *grant,
 			   struct secmem_secret *secret)
 {
-	if (secmem_lock_leave(&secret->lock, SECMEM_ERRAND_ABANDON))
+	if (secmem_errand_leave(secret, SECMEM_ERRAND_ABANDON))
 		return;
 	secmem_access_abandon_own(grant, secret);
 	secmem_secret_unlock(secret);
@@ -236,9 +249,9 @@ void secmem_errand_abandon(struct secmem_grant *grant,
  */
 bool secmem_errand_send(struct secmem_secret *secret, unsigned long errand)
 {
-	if (secmem_lock_leave(&secret->lock, errand))
+	if (secmem_errand_leave(secret, errand))
 		return false;
-	/* A worker needs the cold part, which is made without the lock. */
+	/* The cold part is made without the lock. */
 	while (!secret->cold && secmem_errand_far(secret, errand)) {
 		secmem_secret_unlock(secret);
 		secmem_secret_need_cold(secret);
@@ -252,10 +265,11 @@ bool secmem_errand_send(struct secmem_secret *secret, unsigned long errand)
 }
 
 /**
- * secmem_errand_flush - wait for the workers that may have a secret's lock
- * @secret: nobody else can have it: no grant is left that may
+ * secmem_errand_flush - wait for the workers of a secret
+ * @secret: no grant is left that keeps it
  *
- * Context: Process context. Sleeps.
+ * Context: Process context. Sleeps; they may stand behind locks of core mm's in
+ * a mapping of a process that ended, too.
  */
 void secmem_errand_flush(struct secmem_secret *secret)
 {

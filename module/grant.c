@@ -10,6 +10,7 @@
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/random.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
@@ -72,7 +73,7 @@ static void secmem_grant_unkeep(struct secmem_grant *grant)
 	unkept = secmem_vault_unkept(vault);
 	spin_unlock(&vault->keep_lock);
 	if (unkept)
-		secmem_vault_judge(vault);
+		secmem_vault_judge(vault, true);
 }
 
 /*
@@ -236,14 +237,17 @@ static void secmem_mm_free(struct mmu_notifier *notifier)
 	secmem_mm_put(container_of(notifier, struct secmem_mm, notifier));
 }
 
-/* The mm that a grant answers, if it has ended: a reference, or NULL. */
+/*
+ * The mm that a grant answers, if the current process has ended it: a reference,
+ * or NULL. Nobody else, who has come by the file, waits for all that it had.
+ */
 static struct secmem_mm *secmem_mm_ending(struct secmem_grant *grant)
 {
 	struct secmem_mm *bound;
 
 	spin_lock(&secmem_bind_lock);
 	bound = grant->bound;
-	if (bound && bound->ended)
+	if (bound && bound->ended && bound->ender == current->signal)
 		refcount_inc(&bound->refs);
 	else
 		bound = NULL;
@@ -298,11 +302,12 @@ void secmem_grant_release(struct secmem_grant *grant)
 }
 
 /**
- * secmem_grant_await_end - if the grant's mm has ended, wait until that is done
+ * secmem_grant_await_end - where we ended the grant's mm, wait until that is done
  * @grant: its file is held
  *
  * A process ends its mm before it closes its files, and both before its exit is
- * over: by then what it alone kept is wiped.
+ * over: by then what it alone kept is wiped. Of a grant of which it has neither a
+ * view nor a file any more, as it passed it on, that is soon after.
  *
  * Context: Process context, may sleep; mmap_lock may be held by who ends its mm.
  */
@@ -352,11 +357,13 @@ static void secmem_mm_release(struct mmu_notifier *notifier,
 	struct secmem_mm *bound = container_of(notifier, struct secmem_mm,
 					       notifier);
 
+	refcount_inc(&bound->refs);
 	spin_lock(&secmem_bind_lock);
 	bound->ended = true;
-	spin_unlock(&secmem_bind_lock);
-	refcount_inc(&bound->refs);
+	bound->ender = current->signal;
+	/* Within the lock: who sees that it has ended finds the work to wait for. */
 	secmem_errand_end(&bound->end);
+	spin_unlock(&secmem_bind_lock);
 }
 
 static struct mmu_notifier *secmem_mm_alloc(struct mm_struct *mm)

@@ -335,6 +335,7 @@ struct secmem_mm {
 	refcount_t refs;		/* the notifier, and who awaits the end */
 	struct list_head grants;	/* protected by secmem_bind_lock */
 	bool ended;			/* stays so: secmem_bind_lock */
+	const void *ender;		/* by which process: bind_lock */
 	struct work_struct end;		/* takes the grants off; holds a reference */
 	struct mutex flip;
 	u64 number;			/* constant; no other mm has it, ever */
@@ -492,7 +493,7 @@ struct secmem_secret *secmem_vault_reserve(struct secmem_vault *vault,
 void secmem_vault_unreserve(struct secmem_secret *secret);
 void secmem_vault_retire(struct secmem_secret *secret);
 void secmem_vault_wiped(struct secmem_vault *vault);
-void secmem_vault_judge(struct secmem_vault *vault);
+void secmem_vault_judge(struct secmem_vault *vault, bool await);
 bool secmem_vault_unkept(struct secmem_vault *vault);
 struct secmem_vault *secmem_vault_next(unsigned long *number);
 int secmem_vault_revoke_number(unsigned long number);
@@ -690,18 +691,6 @@ static inline int secmem_secret_ask(struct secmem_grant *grant,
 }
 
 /* errand.c */
-/*
- * Before a further grant's call takes a secret's lock: it may find what an mm
- * that ended has left there, and only a worker, which needs the cold part, may do
- * that.
- */
-static inline void secmem_grant_need_cold(const struct secmem_grant *grant,
-					  struct secmem_secret *secret)
-{
-	if (!grant->first)
-		secmem_secret_need_cold(secret);
-}
-
 int secmem_errand_setup(void);
 void secmem_errand_teardown(void);
 bool secmem_errand_queue(struct work_struct *work);

@@ -258,7 +258,6 @@ static int secmem_ioctl_seal(struct secmem_grant *grant,
 
 	if (IS_ERR(secret))
 		return PTR_ERR(secret);
-	secmem_grant_need_cold(grant, secret);
 	return secmem_secret_seal(secret,
 				  secmem_handle_generation(call->op.handle));
 }

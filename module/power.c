@@ -170,7 +170,7 @@ static void secmem_power_judge(void)
 	unsigned long number = 0;
 
 	while ((vault = secmem_vault_next(&number))) {
-		secmem_vault_judge(vault);
+		secmem_vault_judge(vault, false);
 		secmem_vault_put(vault);
 	}
 }

@@ -181,7 +181,8 @@ void secmem_secret_move(struct secmem_secret *secret, enum secmem_event event)
 	if (secret->state == SECMEM_CLOSING ||
 	    event == SECMEM_EVENT_DROP_LAST)
 		secmem_secret_wake(secret, SECMEM_END_NONE);
-	if (secmem_watch_answer(secret) != answer)
+	/* That it closes the answer may have said before, but nobody was told. */
+	if (next == SECMEM_CLOSING || secmem_watch_answer(secret) != answer)
 		secmem_watch_tell(secret);
 }
 
@@ -346,6 +347,9 @@ static int secmem_secret_close_wait(struct secmem_waiter *waiter,
 	for (;;) {
 		ret = secmem_secret_lock_wait(waiter);
 		if (ret) {
+			/* Nothing is left for a secret that is yet to be. */
+			if (generation > READ_ONCE(secret->generation))
+				return -ENOENT;
 			secmem_secret_close_leave(secret, generation);
 			return ret;
 		}

@@ -417,14 +417,15 @@ void secmem_vault_retire(struct secmem_secret *secret)
 /**
  * secmem_vault_judge - end whatever secrets of a vault are doomed by now
  * @vault: the caller has a reference
+ * @await: those that a worker ends as well
  *
  * What lingers is ended, too. Where somebody else holds a secret's lock, he sees
  * to that secret when he lets go.
  *
- * Context: Process context; waits for no lock of a secret, but for our own worker
- * that ends what lingers of the last one who could.
+ * Context: Process context; waits for no lock of a secret. With @await it waits
+ * for our own workers, which core mm may have wait.
  */
-void secmem_vault_judge(struct secmem_vault *vault)
+void secmem_vault_judge(struct secmem_vault *vault, bool await)
 {
 	/* Pairs with the release in secmem_vault_append(). */
 	u32 slot, count = smp_load_acquire(&vault->slot_count);
@@ -432,7 +433,7 @@ void secmem_vault_judge(struct secmem_vault *vault)
 
 	for (slot = 0; slot < count; slot++) {
 		secret = secmem_vault_slot(vault, slot);
-		if (!secmem_errand_send(secret, SECMEM_ERRAND_JUDGE) &&
+		if (!secmem_errand_send(secret, SECMEM_ERRAND_JUDGE) && await &&
 		    READ_ONCE(secret->era) < READ_ONCE(vault->kept_since) &&
 		    !atomic_read(&secret->keepers))
 			secmem_errand_flush(secret);
@@ -515,7 +516,7 @@ int secmem_vault_revoke_number(unsigned long number)
 	WRITE_ONCE(vault->ended, true);
 	/* Pairs with the one in secmem_power_keeps(). */
 	smp_mb();
-	secmem_vault_judge(vault);
+	secmem_vault_judge(vault, false);
 	/* Who holds the lock of one is not scheduled for as long as he likes. */
 	if (wait_var_event_killable(&vault->live, !READ_ONCE(vault->live)))
 		ret = -EINTR;

@@ -388,6 +388,7 @@ TEST_F_TIMEOUT(unscheduled, exit_of_a_stranger_is_not_held_up, SM_LOOP_TIMEOUT)
 #define HOARD 20000
 
 struct hoarder {
+	int fd; /* of its vault */
 	int ready, go;
 };
 
@@ -397,16 +398,28 @@ static int hoard(void *arg)
 	struct sched_param param = {};
 	struct hoarder *h = arg;
 	uint64_t handle;
-	int fd = sm_open();
 	unsigned int i;
 
 	pin(0);
 	for (i = 0; i < HOARD; i++)
-		if (sm_create(fd, 32, &handle))
+		if (sm_create(h->fd, 32, &handle))
 			return 2;
 	if (sched_setscheduler(0, SCHED_IDLE, &param) || sm_event_set(h->ready))
 		return 3;
 	return sm_event_wait(h->go);
+}
+
+/* The parent has its file, too. */
+static pid_t hoarder_start(struct hoarder *h)
+{
+	pid_t pid;
+
+	h->fd = sm_open();
+	pid = sm_fork(hoard, h);
+	/* It takes seconds. */
+	while (sm_event_wait(h->ready) == -ETIMEDOUT)
+		;
+	return pid;
 }
 
 /* In the middle of its end; hogs keep it there. */
@@ -416,10 +429,8 @@ static int hoarder_ends(FIXTURE_DATA(unscheduled) * self, pid_t *pid)
 	int tries, status;
 
 	for (tries = 0; tries < ARMS; tries++) {
-		*pid = sm_fork(hoard, &h);
-		/* It takes seconds. */
-		while (sm_event_wait(h.ready) == -ETIMEDOUT)
-			;
+		*pid = hoarder_start(&h);
+		close(h.fd);
 		kill(*pid, SIGKILL);
 		if (!hogs_start(self) && !waitpid(*pid, &status, WNOHANG))
 			return 0;
@@ -443,6 +454,31 @@ TEST_F_TIMEOUT(unscheduled, exit_of_a_stranger_waits_for_nobodys_end,
 	EXPECT_EQ(0, waitpid(pid, &status, WNOHANG));
 	hogs_stop(self);
 	EXPECT_EQ(128 + SIGKILL, sm_reap(pid));
+}
+
+/* Nor does who has come by its file, and closes that. */
+TEST_F_TIMEOUT(unscheduled, close_of_a_file_waits_for_nobodys_end,
+	       SM_LOOP_TIMEOUT)
+{
+	struct hoarder h = { .ready = sm_event(), .go = sm_event() };
+	int64_t began, took, worst = INT64_MAX;
+	int i, status;
+	pid_t pid;
+
+	for (i = 0; i < TRIES && worst > BOUND_NS; i++) {
+		pid = hoarder_start(&h);
+		ASSERT_EQ(0, kill(pid, SIGKILL));
+		worst = 0;
+		do {
+			began = sm_now();
+			ASSERT_EQ(0, close(dup(h.fd)));
+			took = sm_now() - began;
+			if (took > worst)
+				worst = took;
+		} while (!waitpid(pid, &status, WNOHANG));
+		close(h.fd);
+	}
+	EXPECT_LE(worst, BOUND_NS);
 }
 
 static bool is_wiped(int watch, uint64_t secrets)
@@ -621,6 +657,79 @@ TEST_F_TIMEOUT(unscheduled, waiter_dies_when_it_is_killed, SM_LOOP_TIMEOUT)
 }
 
 /* For a closer that does not wait, and for one that a signal ends. */
+struct poller {
+	struct pollfd p;
+	pid_t tid; /* atomic; 0 until it runs */
+	bool done; /* atomic */
+};
+
+static void *poller_run(void *arg)
+{
+	struct poller *poller = arg;
+
+	__atomic_store_n(&poller->tid, gettid(), __ATOMIC_RELEASE);
+	poll(&poller->p, 1, -1);
+	__atomic_store_n(&poller->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* It asks before the closer comes, and is woken. */
+TEST_F_TIMEOUT(unscheduled, who_polls_is_told_of_a_closer_that_gave_up,
+	       SM_LOOP_TIMEOUT)
+{
+	struct poller poller = { .p = { .fd = self->export,
+					.events = POLLPRI } };
+	pthread_t thread;
+
+	ASSERT_EQ(0, sm_acquire(self->v.fd, self->shared, SECMEM_READ, NULL));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, poller_run, &poller));
+	ASSERT_EQ(0, SM_WAIT_UNTIL(sleeps(
+			     __atomic_load_n(&poller.tid, __ATOMIC_ACQUIRE))));
+	ASSERT_EQ(0, attacker_stops(self));
+	EXPECT_EQ(-EAGAIN, sm_close_at(self->v.fd, self->shared, SECMEM_NOWAIT,
+				       SECMEM_FOREVER));
+	attacker_goes_on(self);
+	EXPECT_EQ(0, SM_WAIT_UNTIL(
+			     __atomic_load_n(&poller.done, __ATOMIC_ACQUIRE)));
+	/* It ends, if not before, then with the secret. */
+	EXPECT_EQ(0, sm_release(self->v.fd, self->shared));
+	pthread_join(thread, NULL);
+	EXPECT_EQ(POLLPRI, poller.p.revents);
+}
+
+/* The generation that a place would have next, of which nothing is known yet. */
+#define NEXT_GENERATION (1ULL << 24)
+
+/* More than rest before one serves again. */
+#define PLACES 10000
+
+TEST_F_TIMEOUT(unscheduled, close_of_what_was_never_issued_leaves_nothing,
+	       SM_LOOP_TIMEOUT)
+{
+	uint64_t next = self->shared + NEXT_GENERATION;
+	int i;
+
+	ASSERT_EQ(0, attacker_stops(self));
+	EXPECT_EQ(-ENOENT,
+		  sm_close_at(self->v.fd, next, SECMEM_NOWAIT, SECMEM_FOREVER));
+	/* Control: of the one that is there, it would be left. */
+	EXPECT_EQ(-EAGAIN, sm_close_at(self->v.fd, self->shared, SECMEM_NOWAIT,
+				       SECMEM_FOREVER));
+	attacker_goes_on(self);
+	ASSERT_TRUE(
+		sm_has_state(self->v.fd, self->shared, SECMEM_STATE_CLOSED));
+	close(self->export);
+	/* Until its place serves the next one. */
+	for (i = 0; i < PLACES && self->shared != next; i++) {
+		EXPECT_EQ(0, sm_close(self->v.fd, self->shared));
+		ASSERT_EQ(0, sm_create(self->v.fd, LARGE, &self->shared));
+	}
+	EXPECT_EQ(next, self->shared);
+	EXPECT_TRUE(sm_has_state(self->v.fd, self->shared, SECMEM_STATE_OPEN));
+	ASSERT_EQ(0, sm_export(self->v.fd, self->shared, SECMEM_RIGHT_COMPARE,
+			       &self->export));
+}
+
 TEST_F_TIMEOUT(unscheduled, closer_that_gives_up_leaves_the_secret_closing,
 	       SM_LOOP_TIMEOUT)
 {

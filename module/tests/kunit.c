@@ -47,7 +47,7 @@ struct secmem_vault *secmem_kunit_vault(struct kunit *test)
 void secmem_kunit_vault_end(struct secmem_vault *vault)
 {
 	vault->kept_since = U32_MAX;
-	secmem_vault_judge(vault);
+	secmem_vault_judge(vault, true);
 	secmem_vault_put(vault);
 }
 

@@ -214,7 +214,7 @@ static void secmem_vault_kept(struct kunit *test)
 	other = secmem_kunit_secret(test, vault, 1, NULL);
 	atomic_set(&kept->keepers, 1);
 	vault->kept_since = U32_MAX;
-	secmem_vault_judge(vault);
+	secmem_vault_judge(vault, true);
 	KUNIT_EXPECT_EQ(test, (int)kept->state, (int)SECMEM_OPEN);
 	KUNIT_EXPECT_EQ(test, (int)other->state, (int)SECMEM_CLOSED);
 	KUNIT_EXPECT_EQ(test, vault->free_count[0], 1U);
