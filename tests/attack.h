@@ -314,14 +314,19 @@ static inline int at_kcore_find(struct at_kcore *k, uint64_t seed,
 /*
  * The page's reference count. The array of struct page starts where the
  * address of the first part of it that kcore shows is rounded down to 1 GiB:
- * so for memory of less than 64 GiB.
+ * so on x86, for memory of less than 64 GiB.
  */
 static inline int at_kcore_refcount(struct at_kcore *k, uint64_t pfn,
 				    int32_t *count)
 {
 	uint64_t base = 0, at;
+#ifdef __x86_64__
+	const bool known = k->page_size && k->refcount;
+#else
+	const bool known = false;
+#endif
 
-	if (!k->page_size || !k->refcount)
+	if (!known)
 		return -ENOENT;
 	for (unsigned int i = 0; i < k->n; i++) {
 		Elf64_Phdr *h = &k->headers[i];

@@ -20,7 +20,9 @@
 
 #define SMALL 100 /* copied through a buffer on the kernel's stack */
 #define LARGE 60000 /* through one of its own */
-#define PAGES(length) (((length) + SM_PAGE - 1) / SM_PAGE)
+/* Copies are counted in pieces of memory, as large as the smallest page. */
+#define PIECE 4096
+#define PIECES(length) (((length) + PIECE - 1) / PIECE)
 #define SEEDS 4
 
 /* In how many pages patterns stand at this moment: 0 or -errno. */
@@ -118,7 +120,7 @@ TEST_F(dump, living_secret_stands_in_its_own_pages_alone)
 
 	ASSERT_EQ(0, dump(SEEDS, seeds, copies));
 	EXPECT_EQ(1, copies[0]);
-	EXPECT_EQ(PAGES(LARGE), copies[1]);
+	EXPECT_EQ(PIECES(LARGE), copies[1]);
 	EXPECT_EQ(1, copies[2]);
 	EXPECT_EQ(2, copies[3]);
 }
@@ -128,7 +130,7 @@ TEST_F(dump, closed_secret_stands_nowhere)
 	uint64_t handle;
 
 	ASSERT_EQ(0, at_secret(&self->v, LARGE, self->seed, &handle));
-	EXPECT_EQ(PAGES(LARGE), copies_of(self->seed));
+	EXPECT_EQ(PIECES(LARGE), copies_of(self->seed));
 	ASSERT_EQ(0, sm_close(self->v.fd, handle));
 	EXPECT_EQ(0, copies_of(self->seed));
 }
@@ -139,7 +141,7 @@ TEST_F(dump, revoked_secret_stands_nowhere)
 
 	ASSERT_EQ(0, at_secret(&self->v, LARGE, self->seed, &handle));
 	ASSERT_EQ(0, sm_acquire(self->v.fd, handle, SECMEM_READ, NULL));
-	EXPECT_EQ(PAGES(LARGE), copies_of(self->seed));
+	EXPECT_EQ(PIECES(LARGE), copies_of(self->seed));
 	ASSERT_EQ(0, sm_revoke(self->v.fd, handle));
 	EXPECT_EQ(0, copies_of(self->seed));
 }
@@ -177,7 +179,7 @@ static int owner_run(void *arg)
 	pid_t pid = sm_fork(owner_run, &o);   \
 	ASSERT_LT(0, pid);                    \
 	ASSERT_EQ(0, sm_event_wait(o.ready)); \
-	EXPECT_EQ(PAGES(LARGE), copies_of(self->seed))
+	EXPECT_EQ(PIECES(LARGE), copies_of(self->seed))
 
 TEST_F(dump, killed_owner_leaves_nothing)
 {
@@ -219,13 +221,13 @@ TEST_F(dump, exec_leaves_nothing)
 TEST_F(dump, copies_out_stand_in_the_callers_buffer_alone)
 {
 	static const size_t lengths[] = { SMALL, LARGE };
-	size_t i, j, length, pages;
+	size_t i, j, length, pieces;
 	uint64_t handle, seed;
 	int fd;
 
 	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
 		length = lengths[i];
-		pages = PAGES(length);
+		pieces = PIECES(length);
 		seed = self->seed + i;
 		ASSERT_EQ(0, at_secret(&self->v, length, seed, &handle));
 		ASSERT_EQ(0, sm_export(self->v.fd, handle, SECMEM_RIGHT_READ,
@@ -239,9 +241,9 @@ TEST_F(dump, copies_out_stand_in_the_callers_buffer_alone)
 						     self->buffer, 0, length));
 			}
 			ASSERT_TRUE(at_is(self->buffer, length, seed));
-			EXPECT_EQ(2 * pages, copies_of(seed));
+			EXPECT_EQ(2 * pieces, copies_of(seed));
 			wipe(self->buffer, length);
-			EXPECT_EQ(pages, copies_of(seed));
+			EXPECT_EQ(pieces, copies_of(seed));
 		}
 		close(fd);
 		ASSERT_EQ(0, sm_close(self->v.fd, handle));
@@ -252,13 +254,13 @@ TEST_F(dump, copies_out_stand_in_the_callers_buffer_alone)
 TEST_F(dump, copies_in_stand_in_the_callers_buffer_alone)
 {
 	static const size_t lengths[] = { SMALL, LARGE };
-	size_t i, length, pages;
+	size_t i, length, pieces;
 	uint64_t handle, seed;
 	uint32_t equal;
 
 	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
 		length = lengths[i];
-		pages = PAGES(length);
+		pieces = PIECES(length);
 		seed = self->seed + i;
 		ASSERT_EQ(0, sm_create(self->v.fd, length, &handle));
 		at_fill(self->buffer, length, seed);
@@ -267,9 +269,9 @@ TEST_F(dump, copies_in_stand_in_the_callers_buffer_alone)
 		ASSERT_EQ(0, sm_compare(self->v.fd, handle, self->buffer,
 					length, &equal));
 		EXPECT_EQ(1, equal);
-		EXPECT_EQ(2 * pages, copies_of(seed));
+		EXPECT_EQ(2 * pieces, copies_of(seed));
 		wipe(self->buffer, length);
-		EXPECT_EQ(pages, copies_of(seed));
+		EXPECT_EQ(pieces, copies_of(seed));
 		ASSERT_EQ(0, sm_close(self->v.fd, handle));
 		EXPECT_EQ(0, copies_of(seed));
 	}
@@ -341,16 +343,16 @@ static int fill_again(void *data, size_t length, void *seed)
 
 TEST_F(dump, library_makes_no_copies)
 {
-	const size_t pages = PAGES(LARGE);
+	const size_t pieces = PIECES(LARGE);
 	secmem_secret_t secret;
 	struct secmem_access access;
 	int result;
 
 	/* It wipes what it is given. */
 	at_fill(self->buffer, LARGE, self->seed);
-	EXPECT_EQ(pages, copies_of(self->seed));
+	EXPECT_EQ(pieces, copies_of(self->seed));
 	ASSERT_EQ(0, secmem_create(&secret, self->buffer, LARGE, NULL));
-	EXPECT_EQ(pages, copies_of(self->seed));
+	EXPECT_EQ(pieces, copies_of(self->seed));
 
 	ASSERT_EQ(0, secmem_with_bytes(secret, SECMEM_FOREVER, is_seed,
 				       &self->seed, &result));
@@ -361,7 +363,7 @@ TEST_F(dump, library_makes_no_copies)
 		  secmem_acquire(secret, SECMEM_READ, SECMEM_FOREVER, &access));
 	EXPECT_TRUE(at_is(access.data, LARGE, self->seed));
 	ASSERT_EQ(0, secmem_release(&access));
-	EXPECT_EQ(pages, copies_of(self->seed));
+	EXPECT_EQ(pieces, copies_of(self->seed));
 
 	ASSERT_EQ(0,
 		  secmem_read(secret, self->buffer, LARGE, 0, SECMEM_FOREVER));
@@ -370,9 +372,9 @@ TEST_F(dump, library_makes_no_copies)
 	EXPECT_EQ(1, result);
 	ASSERT_EQ(0,
 		  secmem_write(secret, self->buffer, LARGE, 0, SECMEM_FOREVER));
-	EXPECT_EQ(2 * pages, copies_of(self->seed));
+	EXPECT_EQ(2 * pieces, copies_of(self->seed));
 	wipe(self->buffer, LARGE);
-	EXPECT_EQ(pages, copies_of(self->seed));
+	EXPECT_EQ(pieces, copies_of(self->seed));
 	ASSERT_EQ(0, secmem_close(secret, SECMEM_FOREVER));
 	EXPECT_EQ(0, copies_of(self->seed));
 }
@@ -390,9 +392,9 @@ TEST_F(dump, library_reads_a_file_into_the_secret_alone)
 	ASSERT_NE(MAP_FAILED, file);
 	at_fill(file, LARGE, self->seed);
 	ASSERT_EQ(0, secmem_create_from_fd(&secret, fd, 0, NULL));
-	EXPECT_EQ(2 * PAGES(LARGE), copies_of(self->seed));
+	EXPECT_EQ(2 * PIECES(LARGE), copies_of(self->seed));
 	wipe(file, LARGE);
-	EXPECT_EQ(PAGES(LARGE), copies_of(self->seed));
+	EXPECT_EQ(PIECES(LARGE), copies_of(self->seed));
 	ASSERT_EQ(0, secmem_close(secret, SECMEM_FOREVER));
 	EXPECT_EQ(0, copies_of(self->seed));
 	munmap(file, LARGE);
@@ -406,7 +408,7 @@ TEST_F(dump, library_reads_a_file_into_the_secret_alone)
  */
 TEST_F(dump, compaction_leaves_a_wiped_buffer_and_no_secret)
 {
-	const size_t length = 8192 * SM_PAGE, step = 2 * SM_PAGE, text = 256;
+	const size_t length = 32U << 20, step = 2 * SM_PAGE, text = 256;
 	unsigned char *buffer;
 	uint64_t handle;
 	size_t at;
@@ -447,7 +449,7 @@ TEST_F(dump, unloaded_module_leaves_nothing)
 		SKIP(return, "no module that may be unloaded here");
 	ASSERT_EQ(0, stat(SECMEM_DEVICE, &st));
 	ASSERT_EQ(0, at_secret(&self->v, LARGE, self->seed, &handle));
-	EXPECT_EQ(PAGES(LARGE), copies_of(self->seed));
+	EXPECT_EQ(PIECES(LARGE), copies_of(self->seed));
 	sm_vault_close(&self->v);
 	ASSERT_EQ(0, SM_WAIT_UNTIL(!syscall(SYS_delete_module, "secmem",
 					    O_NONBLOCK)));

@@ -583,6 +583,24 @@ TEST_F(victim, pagemap_tells_no_page_of_it)
 	}
 }
 
+/* In the first 4 GiB; where there is no memory, the kernel says that instead. */
+static bool some_page_is_reserved(int kpageflags)
+{
+	uint64_t flags[512];
+	off_t at, end = (4ULL << 30) / SM_PAGE * sizeof(flags[0]);
+	size_t i;
+
+	for (at = 0; at < end; at += sizeof(flags)) {
+		if (pread(kpageflags, flags, sizeof(flags), at) !=
+		    sizeof(flags))
+			return false;
+		for (i = 0; i < ARRAY_SIZE(flags); i++)
+			if (flags[i] & (1ULL << 32))
+				return true;
+	}
+	return false;
+}
+
 /*
  * Nobody who comes by a page's number can take a reference to it: its count
  * is 0, as a free page's. Nor is it marked reserved, which VFIO would map.
@@ -607,8 +625,7 @@ TEST_F(victim, pages_cannot_be_pinned_by_their_number)
 	EXPECT_EQ(0, flags & (1ULL << 5)); /* KPF_LRU */
 	ASSERT_EQ(8, pread(fd, &flags, 8, t->plain_pfn * 8));
 	EXPECT_NE(0, flags & (1ULL << 12)); /* KPF_ANON */
-	ASSERT_EQ(8, pread(fd, &flags, 8, 0));
-	EXPECT_NE(0, flags & (1ULL << 32));
+	EXPECT_TRUE(some_page_is_reserved(fd));
 	close(fd);
 
 	ASSERT_EQ(0, at_kcore_open(&k));

@@ -808,7 +808,7 @@ TEST_F_TIMEOUT(share, threads_that_come_first_together_are_all_answered, 150)
 
 TEST_F(share, each_grant_has_a_view_of_its_own)
 {
-	const uint64_t far = 5000;
+	const uint64_t far = SM_PAGE + 904;
 	uint64_t offsets[3], other, many[8];
 	unsigned char *views[3], got;
 	int fds[3], i;
