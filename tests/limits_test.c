@@ -649,7 +649,10 @@ static int cgroup_is_charged(void *arg)
 	return 0;
 }
 
-/* Memory cgroups charge up to 64 pages ahead, on each processor. */
+/*
+ * Memory cgroups charge up to 64 pages ahead, on each processor. libc reads a file
+ * for their number, so this is asked while the group has room.
+ */
 static long cgroup_stock(void)
 {
 	return sysconf(_SC_NPROCESSORS_ONLN) * 64 * SM_PAGE;
@@ -658,6 +661,7 @@ static long cgroup_stock(void)
 static int cgroup_is_full(void *arg)
 {
 	uint64_t handles[64], handle;
+	const long stock = cgroup_stock();
 	unsigned char byte = 0;
 	struct sm_vault v;
 	long used;
@@ -672,7 +676,7 @@ static int cgroup_is_full(void *arg)
 	MUST(!host_write_number(CGROUP "/memory.max",
 				used + 8 * MIB + MIB / 2));
 	n = fill(v.fd, SECMEM_LENGTH_MAX, handles, 64, -ENOMEM);
-	MUST(n >= 4 && n <= 8 + cgroup_stock() / MIB);
+	MUST(n >= 4 && n <= 8 + stock / MIB);
 	/* Those that are there are whole, and there is room after a close. */
 	for (i = 0; i < n; i++)
 		MUST(!sm_read(v.fd, handles[i], &byte, SECMEM_LENGTH_MAX - 1,
@@ -738,6 +742,7 @@ struct cgroup_member {
  */
 static int cgroup_is_brimful(void *arg)
 {
+	const long stock = cgroup_stock();
 	struct sm_vault v;
 	long before, used;
 	size_t room;
@@ -755,7 +760,7 @@ static int cgroup_is_brimful(void *arg)
 					used + MIB + i * SM_PAGE));
 		n = fill(v.fd, MIB / 4, NULL, 16, -ENOMEM);
 		/* What the limit leaves, and each processor has in stock. */
-		room = MIB + i * SM_PAGE + cgroup_stock();
+		room = MIB + i * SM_PAGE + stock;
 		MUST(n >= 1 && n <= (int)(room / (MIB / 4)));
 		sm_vault_close(&v);
 		MUST(!host_write_number(CGROUP "/memory.max", 1024 * MIB));

@@ -27,6 +27,7 @@
 #define TRIES 3
 #define BOUND_NS 100000000LL
 #define SLACK_NS 50000000LL
+#define MS_NS 1000000LL
 #define STRANGER 2001
 
 FIXTURE(unscheduled)
@@ -63,14 +64,12 @@ static int hog(void *arg)
 static int attack(void *arg)
 {
 	FIXTURE_DATA(unscheduled) *self = arg;
-	struct sched_param param = {};
 	uint32_t equal;
 	void *buffer = malloc(LARGE);
 	int err;
 
 	pin(0);
-	if (!buffer || setresuid(STRANGER, STRANGER, STRANGER) ||
-	    sched_setscheduler(0, SCHED_IDLE, &param))
+	if (!buffer || setresuid(STRANGER, STRANGER, STRANGER))
 		return 126;
 	memset(buffer, 1, LARGE);
 	do
@@ -118,6 +117,18 @@ static bool is_held(FIXTURE_DATA(unscheduled) * self)
 	return true;
 }
 
+/* For how long the attacker has had a processor. */
+static int64_t attacker_ran(FIXTURE_DATA(unscheduled) * self)
+{
+	struct timespec ran;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(self->attacker, &clock) ||
+	    clock_gettime(clock, &ran))
+		return -1;
+	return ran.tv_sec * 1000000000LL + ran.tv_nsec;
+}
+
 /*
  * The attack needs a kernel that takes the processor from a thread in the middle of
  * a call. One that asks its threads to give it up is asked less often than a
@@ -130,18 +141,36 @@ static bool is_held(FIXTURE_DATA(unscheduled) * self)
 			SKIP(return, "this kernel preempts no thread in a call"); \
 	} while (0)
 
-/* Until the attacker sits there with the lock: 0 or -ETIMEDOUT. */
+static int attacker_schedule(FIXTURE_DATA(unscheduled) * self, int policy)
+{
+	struct sched_param param = {};
+
+	return sched_setscheduler(self->attacker, policy, &param);
+}
+
+/*
+ * Until the attacker sits there with the lock: 0 or -ETIMEDOUT. It runs as the
+ * hogs do at first. Then it is the least of all: it gets one turn more soon, which
+ * the scheduler charges it for so dearly that the next is half a minute away.
+ */
 static int attacker_stops(FIXTURE_DATA(unscheduled) * self)
 {
 	unsigned int i;
+	int64_t ran;
 
 	self->attacker = sm_fork(attack, self);
 	for (i = 0; i < ARMS; i++) {
-		if (!hogs_start(self) && is_held(self))
+		if (hogs_start(self) || attacker_schedule(self, SCHED_IDLE))
+			break;
+		ran = attacker_ran(self) + MS_NS;
+		if (!SM_WAIT_UNTIL(attacker_ran(self) >= ran) && is_held(self))
 			return 0;
 		hogs_stop(self);
 		/* Let it run on to another place. */
-		sm_step_aside(100);
+		ran = attacker_ran(self) + (i % 7 + 1) * MS_NS;
+		if (attacker_schedule(self, SCHED_OTHER) ||
+		    SM_WAIT_UNTIL(attacker_ran(self) >= ran))
+			break;
 	}
 	return -ETIMEDOUT;
 }
