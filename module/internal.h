@@ -242,8 +242,8 @@ struct secmem_secret {
 };
 
 /*
- * A handle, from its highest bit on: 0, so that it is an offset of lseek too;
- * the tag of its vault, never 0; the generation, which begins at 1; slot + 1.
+ * A handle, from its highest bit on: 0, so that it is no negative number; the tag
+ * of its vault, never 0; the generation, which begins at 1; slot + 1.
  */
 #define SECMEM_TAG_BITS		19
 #define SECMEM_GENERATION_BITS	20

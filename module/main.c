@@ -6,6 +6,7 @@
  * protections none, read-only and read-write; accesses counted with atomics;
  * a close that waits for those who hold one; wiped and freed exactly once.
  */
+#include <linux/compat.h>
 #include <linux/ctype.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -368,9 +369,44 @@ static void secmem_ioctl_export_end(struct secmem_grant *grant,
 	secmem_grant_export_end(call, ok);
 }
 
+static int secmem_ioctl_acquire_value(struct secmem_grant *grant, u64 handle)
+{
+	struct secmem_secret *secret;
+	int ret;
+
+	ret = secmem_grant_enter(grant, SECMEM_RIGHT_MAP | SECMEM_RIGHT_READ);
+	if (ret)
+		return ret;
+	secret = secmem_grant_find(grant, handle);
+	if (IS_ERR(secret))
+		return PTR_ERR(secret);
+	if (secmem_view_pgoff(grant, secret) > INT_MAX)
+		return -EOVERFLOW;
+	ret = secmem_access_acquire(grant, secret,
+				    secmem_handle_generation(handle),
+				    SECMEM_READ | SECMEM_NOWAIT,
+				    SECMEM_FOREVER);
+	return ret ?: secmem_view_pgoff(grant, secret);
+}
+
+static int secmem_ioctl_release_value(struct secmem_grant *grant, u64 handle)
+{
+	struct secmem_secret *secret;
+	int ret = secmem_grant_enter(grant, 0);
+
+	if (ret)
+		return ret;
+	secret = secmem_grant_find(grant, handle);
+	if (IS_ERR(secret))
+		return PTR_ERR(secret);
+	return secmem_access_release(grant, secret,
+				     secmem_handle_generation(handle), true);
+}
+
 /*
  * run() checks its arguments, then the grant, then acts. With out set, its
- * results go back to the caller, and end() is told whether they arrived.
+ * results go back to the caller, and end() is told whether they arrived. A call
+ * by value has no struct: its argument is a handle, and its result the call's.
  */
 struct secmem_ioctl {
 	u32 size;	/* of the struct's first version, and of the current */
@@ -378,6 +414,7 @@ struct secmem_ioctl {
 	int (*run)(struct secmem_grant *grant, struct secmem_call *call);
 	void (*end)(struct secmem_grant *grant, struct secmem_call *call,
 		    bool ok);
+	int (*by_value)(struct secmem_grant *grant, u64 handle);
 };
 
 #define SECMEM_IOCTL(name, type, ...)				\
@@ -407,6 +444,12 @@ static const struct secmem_ioctl secmem_ioctls[] = {
 	SECMEM_IOCTL(EXPORT, export_args, .out = true,
 		     .run = secmem_ioctl_export,
 		     .end = secmem_ioctl_export_end),
+	[_IOC_NR(SECMEM_IOC_ACQUIRE_VALUE)] = {
+		.by_value = secmem_ioctl_acquire_value,
+	},
+	[_IOC_NR(SECMEM_IOC_RELEASE_VALUE)] = {
+		.by_value = secmem_ioctl_release_value,
+	},
 };
 
 /*
@@ -463,20 +506,22 @@ fault:
 	return -EFAULT;
 }
 
-static long secmem_file_ioctl(struct file *file, unsigned int cmd,
-			      unsigned long arg)
+/* NULL where there is no such call. */
+static const struct secmem_ioctl *secmem_ioctl_find(unsigned int cmd)
 {
-	struct secmem_grant *grant = file->private_data;
-	void __user *user = (void __user *)arg;
-	const struct secmem_ioctl *ioctl;
-	struct secmem_call call;
-	int ret;
-
 	if (_IOC_NR(cmd) >= ARRAY_SIZE(secmem_ioctls) ||
 	    cmd != _IO(SECMEM_IOC_MAGIC, _IOC_NR(cmd)))
-		return -ENOTTY;
-	ioctl = &secmem_ioctls[array_index_nospec(_IOC_NR(cmd),
-						  ARRAY_SIZE(secmem_ioctls))];
+		return NULL;
+	return &secmem_ioctls[array_index_nospec(_IOC_NR(cmd),
+						 ARRAY_SIZE(secmem_ioctls))];
+}
+
+static long secmem_ioctl_run(struct secmem_grant *grant,
+			     const struct secmem_ioctl *ioctl,
+			     void __user *user)
+{
+	struct secmem_call call;
+	int ret;
 
 	ret = secmem_ioctl_fetch(&call, ioctl->size, user);
 	if (ret)
@@ -490,36 +535,32 @@ static long secmem_file_ioctl(struct file *file, unsigned int cmd,
 	return ret;
 }
 
-/*
- * ACQUIRE for READ, and RELEASE, by value. An ioctl would pass the hook of
- * security modules each time, which takes as long as the rest of a system call;
- * what they have to say, they said of the open and the mmap.
- */
-static loff_t secmem_file_llseek(struct file *file, loff_t offset, int whence)
+static long secmem_file_ioctl(struct file *file, unsigned int cmd,
+			      unsigned long arg)
 {
-	struct secmem_grant *grant = file->private_data;
-	u32 generation = secmem_handle_generation(offset);
-	struct secmem_secret *secret;
-	u32 rights = 0;
-	int ret;
+	const struct secmem_ioctl *ioctl = secmem_ioctl_find(cmd);
 
-	if (whence == SEEK_DATA)
-		rights = SECMEM_RIGHT_MAP | SECMEM_RIGHT_READ;
-	else if (whence != SEEK_HOLE)
-		return noop_llseek(file, offset, whence);
-	ret = secmem_grant_enter(grant, rights);
-	if (ret)
-		return ret;
-	secret = secmem_grant_find(grant, offset);
-	if (IS_ERR(secret))
-		return PTR_ERR(secret);
-	if (whence == SEEK_HOLE)
-		return secmem_access_release(grant, secret, generation, true);
-	ret = secmem_access_acquire(grant, secret, generation,
-				    SECMEM_READ | SECMEM_NOWAIT,
-				    SECMEM_FOREVER);
-	return ret ?: secmem_view_offset(grant, secret) + secret->bytes.offset;
+	if (!ioctl)
+		return -ENOTTY;
+	if (ioctl->by_value)
+		return ioctl->by_value(file->private_data, arg);
+	return secmem_ioctl_run(file->private_data, ioctl, (void __user *)arg);
 }
+
+#ifdef CONFIG_COMPAT
+/* A handle does not fit into the argument of a 32-bit caller. */
+static long secmem_file_compat_ioctl(struct file *file, unsigned int cmd,
+				     unsigned long arg)
+{
+	const struct secmem_ioctl *ioctl = secmem_ioctl_find(cmd);
+
+	if (!ioctl || ioctl->by_value)
+		return -ENOTTY;
+	return secmem_ioctl_run(file->private_data, ioctl, compat_ptr(arg));
+}
+#else
+#define secmem_file_compat_ioctl NULL
+#endif
 
 static int secmem_file_open(struct inode *inode, struct file *file)
 {
@@ -610,12 +651,11 @@ const struct file_operations secmem_file_ops = {
 	.flush = secmem_file_flush,
 	.release = secmem_file_release,
 	.unlocked_ioctl = secmem_file_ioctl,
-	.compat_ioctl = compat_ptr_ioctl,
+	.compat_ioctl = secmem_file_compat_ioctl,
 	.mmap = secmem_view_mmap,
 	.read_iter = secmem_copy_read_iter,
 	.poll = secmem_watch_poll,
 	.show_fdinfo = secmem_file_show_fdinfo,
-	.llseek = secmem_file_llseek,
 };
 
 static struct miscdevice secmem_device = {

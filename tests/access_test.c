@@ -396,31 +396,30 @@ TEST_F(access, write_is_alone)
 	EXPECT_STAT(0, 0, 0);
 }
 
-/* By value: lseek's way of ACQUIRE for READ, and RELEASE. */
+/* By value: ACQUIRE for READ, and RELEASE. */
 
 TEST_F(access, by_value_opens_and_shuts)
 {
-	uint64_t offset, by_struct;
+	uint64_t offset = 0, by_struct;
 	unsigned char *bytes;
 
+	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ,
+				&by_struct));
+	EXPECT_EQ(0, RELEASE);
 	ASSERT_EQ(0, sm_acquire_value(self->v.fd, self->handle, &offset));
-	bytes = self->v.view + offset;
+	EXPECT_EQ(by_struct / SM_PAGE * SM_PAGE, offset);
+	bytes = self->v.view + by_struct;
 	EXPECT_EQ(0, memcmp(bytes, self->was, LENGTH));
 	EXPECT_EQ(SIGSEGV, sm_poke(bytes, 1));
 	EXPECT_STAT(SECMEM_READ, 1, 0);
 	EXPECT_EQ(0, sm_release_value(self->v.fd, self->handle));
 	EXPECT_EQ(SIGSEGV, sm_touch(bytes, NULL));
 	EXPECT_STAT(0, 0, 0);
-
-	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ,
-				&by_struct));
-	EXPECT_EQ(offset, by_struct);
-	EXPECT_EQ(0, RELEASE);
 }
 
 TEST_F(access, by_value_counts_with_the_others)
 {
-	uint64_t offset;
+	uint64_t offset = 0;
 
 	ASSERT_EQ(0, sm_acquire_value(self->v.fd, self->handle, &offset));
 	ASSERT_EQ(0, ACQUIRE(SECMEM_READ));
@@ -518,11 +517,16 @@ TEST_F(access, by_value_answers_one_process)
 	EXPECT_EQ(0, sm_release_value(self->v.fd, self->handle));
 }
 
-TEST_F(access, other_seeks_do_nothing)
+TEST_F(access, no_seek_is_an_access)
 {
-	EXPECT_EQ(0, lseek64(self->v.fd, self->handle, SEEK_SET));
-	EXPECT_EQ(0, lseek64(self->v.fd, self->handle, SEEK_CUR));
-	EXPECT_EQ(0, lseek64(self->v.fd, self->handle, SEEK_END));
+	static const int whence[] = { SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA,
+				      SEEK_HOLE };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(whence); i++) {
+		EXPECT_EQ(-1, lseek64(self->v.fd, self->handle, whence[i]));
+		EXPECT_EQ(ESPIPE, errno);
+	}
 	EXPECT_STAT(0, 0, 0);
 }
 

@@ -32,6 +32,8 @@
 #define SHARED_AT ((void *)0x100000000000)
 
 enum {
+	OP_ACQUIRE_VALUE = _IOC_NR(SECMEM_IOC_ACQUIRE_VALUE),
+	OP_RELEASE_VALUE = _IOC_NR(SECMEM_IOC_RELEASE_VALUE),
 	OP_IOCTL = 16, /* below: ioctls by number */
 	OP_MAP = OP_IOCTL,
 	OP_UNMAP,
@@ -42,8 +44,6 @@ enum {
 	OP_TOUCH,
 	OP_PEEK,
 	OP_READ,
-	OP_SEEK_DATA,
-	OP_SEEK_HOLE,
 	OP_POLL,
 	OP_CLOSE_FILE,
 	OP_OPEN,
@@ -84,9 +84,14 @@ static const struct {
 	[9] = { "REVOKE", 4, { ENOENT } },
 	[10] = { "STAT", 6, { ENOENT } },
 	[11] = { "EXPORT", 10, { EKEYREVOKED, EMFILE, ENFILE, ENOENT } },
+	[OP_ACQUIRE_VALUE] = { "ACQUIRE_VALUE",
+			       12,
+			       { EAGAIN, EKEYREVOKED, EMFILE, ENOENT, ENXIO,
+				 EOWNERDEAD } },
+	[OP_RELEASE_VALUE] = { "RELEASE_VALUE",
+			       10,
+			       { EBADMSG, EKEYREVOKED, ENOENT } },
 	/* Newer calls, or none. */
-	[12] = { "nr 12", 1, { ENOTTY, -1 } },
-	[13] = { "nr 13", 1, { ENOTTY, -1 } },
 	[14] = { "nr 14", 1, { ENOTTY, -1 } },
 	[15] = { "nr 15", 1, { ENOTTY, -1 } },
 	[OP_MAP] = { "mmap", 12, { -1 } },
@@ -98,11 +103,6 @@ static const struct {
 	[OP_TOUCH] = { "touch", 24, { -1 } },
 	[OP_PEEK] = { "peek", 6, { -1 } },
 	[OP_READ] = { "pread", 6, { -1 } },
-	[OP_SEEK_DATA] = { "SEEK_DATA",
-			   12,
-			   { EAGAIN, EKEYREVOKED, EMFILE, ENOENT, ENXIO,
-			     EOWNERDEAD } },
-	[OP_SEEK_HOLE] = { "SEEK_HOLE", 10, { EBADMSG, EKEYREVOKED, ENOENT } },
 	[OP_POLL] = { "poll", 4, { -1 } },
 	[OP_CLOSE_FILE] = { "close", 2, { -1 } },
 	[OP_OPEN] = { "open", 2, { -1 } },
@@ -590,15 +590,15 @@ static int do_read_file(void)
 }
 
 /* An access and its end, by value. */
-static int do_seek(int op)
+static int do_value(int op)
 {
 	struct file *file = some_file();
 	int fd = file->fd, err;
 
-	err = outcome(lseek(fd, some_handle(file),
-			    op == OP_SEEK_DATA ? SEEK_DATA : SEEK_HOLE));
-	/* By now it may be another's, and no file that seeks. */
-	if (fd >= 0 && err != ESPIPE)
+	err = outcome(ioctl(fd, _IO(SECMEM_IOC_MAGIC, op),
+			    (unsigned long)some_handle(file)));
+	/* By now it may be another's, and no file of ours. */
+	if (fd >= 0 && err != ENOTTY)
 		judge(op, err);
 	return err;
 }
@@ -708,9 +708,9 @@ static int do_one(int op)
 		return do_peek();
 	case OP_READ:
 		return do_read_file();
-	case OP_SEEK_DATA:
-	case OP_SEEK_HOLE:
-		return do_seek(op);
+	case OP_ACQUIRE_VALUE:
+	case OP_RELEASE_VALUE:
+		return do_value(op);
 	case OP_POLL:
 		return do_poll();
 	case OP_CLOSE_FILE:

@@ -156,19 +156,23 @@ static inline int sm_release(int fd, uint64_t handle)
 	return sm_op(fd, SECMEM_IOC_RELEASE, handle, 0, 0);
 }
 
-/* ACQUIRE for READ and RELEASE by value. */
+/* ACQUIRE for READ and RELEASE by value: where the first page of it lies. */
 static inline int sm_acquire_value(int fd, uint64_t handle, uint64_t *offset)
 {
-	off64_t at = lseek64(fd, handle, SEEK_DATA);
+	int page = ioctl(fd, SECMEM_IOC_ACQUIRE_VALUE, (unsigned long)handle);
 
+	if (page < 0)
+		return -errno;
 	if (offset)
-		*offset = at;
-	return at > 0 ? 0 : at ? -errno : -ENOTTY;
+		*offset = (uint64_t)page * SM_PAGE;
+	return 0;
 }
 
 static inline int sm_release_value(int fd, uint64_t handle)
 {
-	return lseek64(fd, handle, SEEK_HOLE) ? -errno : 0;
+	int ret = ioctl(fd, SECMEM_IOC_RELEASE_VALUE, (unsigned long)handle);
+
+	return ret < 0 ? -errno : ret;
 }
 
 static inline int sm_seal(int fd, uint64_t handle)

@@ -469,20 +469,23 @@ static int secmem_shut_item(struct item *item)
 
 static int value_open(struct item *item, bool write)
 {
-	off_t at;
+	int page;
 
 	if (write)
 		return secmem_open_item(item, true);
-	at = lseek(device, item->handle, SEEK_DATA);
-	if (at <= 0)
-		return at ? -errno : -EOPNOTSUPP;
-	item->data = view + at;
+	page = ioctl(device, SECMEM_IOC_ACQUIRE_VALUE, item->handle);
+	if (page < 0)
+		return -errno;
+	/* Data ends where a page does. */
+	item->data = view + page * (size_t)PAGE +
+		     (ROUND_UP(item->length) - item->length);
 	return 0;
 }
 
 static int value_shut(struct item *item)
 {
-	return result(lseek(device, item->handle, SEEK_HOLE) < 0);
+	return result(ioctl(device, SECMEM_IOC_RELEASE_VALUE, item->handle) <
+		      0);
 }
 
 static int secmem_copy_item(struct item *item, unsigned long call,

@@ -390,6 +390,18 @@ struct secmem_export_args {
 	__s32 fd;			/* out */
 };
 
+/*
+ * SECMEM_IOC_ACQUIRE_VALUE, RELEASE_VALUE: ACQUIRE for READ under SECMEM_NOWAIT,
+ * and RELEASE of any access, for who calls them often. The argument is the handle
+ * itself, so that nothing is copied from or to the caller's memory. ACQUIRE_VALUE
+ * returns in which page of the view the data begins, counted from 0 in pages of
+ * this machine, which is promised for this access only. Where in its first page it
+ * begins, and how long it is, ACQUIRE tells, once: neither changes. RELEASE_VALUE
+ * returns 0. Errors: theirs, but EFAULT and ETIMEDOUT; EINTR when the caller is
+ * being killed; EOVERFLOW, the number is none of an int; ENOTTY, the caller is a
+ * 32-bit program, whose argument cannot hold a handle.
+ */
+
 #define SECMEM_IOC_MAGIC	0xb8
 
 #define SECMEM_IOC_INFO		_IO(SECMEM_IOC_MAGIC, 0x00)
@@ -404,6 +416,8 @@ struct secmem_export_args {
 #define SECMEM_IOC_REVOKE	_IO(SECMEM_IOC_MAGIC, 0x09)
 #define SECMEM_IOC_STAT		_IO(SECMEM_IOC_MAGIC, 0x0a)
 #define SECMEM_IOC_EXPORT	_IO(SECMEM_IOC_MAGIC, 0x0b)
+#define SECMEM_IOC_ACQUIRE_VALUE _IO(SECMEM_IOC_MAGIC, 0x0c)
+#define SECMEM_IOC_RELEASE_VALUE _IO(SECMEM_IOC_MAGIC, 0x0d)
 
 /*
  * mmap: the one view of a grant. Needs MAP (and WRITE for PROT_WRITE; never
@@ -411,17 +425,6 @@ struct secmem_export_args {
  * costs address space only. It is not split, moved, grown, copied by fork or
  * dumped. Errors: EACCES, EBUSY, EINVAL, ENOMEM; EAGAIN from the kernel after
  * mlockall(MCL_FUTURE) beyond RLIMIT_MEMLOCK.
- *
- * lseek: ACQUIRE for READ and RELEASE once more, for who calls them often. The
- * handle is the offset, so that nothing is copied from or to the caller's
- * memory. lseek(fd, handle, SEEK_DATA) is ACQUIRE for READ under SECMEM_NOWAIT
- * and returns the offset of the first byte in the view, which is promised for
- * this access only. How long the data is ACQUIRE or STAT tells, once: it never
- * changes. lseek(fd, handle, SEEK_HOLE) is RELEASE, of any access, and returns
- * 0. Errors: theirs, but EFAULT and ETIMEDOUT; EINTR when the caller is being
- * killed. (_llseek of a 32-bit caller writes its result into memory: with a bad
- * pointer there it is EFAULT, and the call has happened.) A SEEK_DATA that
- * returns 0 did nothing: the module is older than this. Other seeks do nothing.
  *
  * pread and poll serve a grant of one secret: pread is READ without a
  * deadline (EAGAIN under O_NONBLOCK); poll shows EPOLLIN while a READ would get
