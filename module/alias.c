@@ -24,13 +24,20 @@
 #include <asm/sysreg.h>
 #endif
 
-#include "internal.h"
+#include "alias.h"
+#include "symbol.h"
 
-/* Of pages that are held while one without an alias is sought: 16 MiB. */
+/* Pages leave the direct map: else no alias matters. */
+static bool secmem_alias_matters;
+
+/* How many pages are held while one without an alias is sought: 16 MiB. */
 #define SECMEM_ALIAS_HELD	(16U << (20 - PAGE_SHIFT))
 
 #ifdef CONFIG_X86_64
-/* Whether the image maps it at this address, which is the page's own there. */
+/*
+ * Is this address of the kernel's image mapped? A page of the image lies at one
+ * address there.
+ */
 static bool secmem_alias_stands(unsigned long at)
 {
 	unsigned int level;
@@ -44,7 +51,10 @@ static bool secmem_alias_present(struct page *page)
 {
 	unsigned long offset = PFN_PHYS(page_to_pfn(page)) - phys_base;
 
-	/* Modules lie behind it, and are found by no such sum. */
+	/*
+	 * Modules are mapped behind the image; their addresses do not follow
+	 * from the page.
+	 */
 	return offset < KERNEL_IMAGE_SIZE &&
 	       secmem_alias_stands(__START_KERNEL_map + offset);
 }
@@ -54,11 +64,14 @@ static int secmem_alias_no_range(unsigned long at, int pages)
 	return -EOPNOTSUPP;
 }
 
-/* As of those in directmap.c. */
+/* The type must be the declared one, as in directmap.c. */
 static_assert(__same_type(set_memory_np_noalias, secmem_alias_no_range));
 DEFINE_STATIC_CALL(secmem_alias_unmap, secmem_alias_no_range);
 
-/* Memory that is not the image's any more: then it is reserved no more. */
+/*
+ * Is this address mapped, though its memory is the page allocator's by now?
+ * Memory of the image is PageReserved, what was given to the allocator is not.
+ */
 static bool secmem_alias_left(unsigned long at)
 {
 	unsigned long pfn = PHYS_PFN(at - __START_KERNEL_map + phys_base);
@@ -67,17 +80,14 @@ static bool secmem_alias_left(unsigned long at)
 	       secmem_alias_stands(at);
 }
 
-/**
- * secmem_alias_setup - at module load: take away what the image left mapped
- *
- * What this fails at is found by secmem_alias_any() when it matters.
- *
- * Context: Process context, may sleep.
+/*
+ * Take away what the image left mapped. What this fails at is found by
+ * secmem_alias_any() when it matters.
  */
-void secmem_alias_setup(void)
+static void secmem_alias_take_away(void)
 {
 	typeof(set_memory_np_noalias) *unmap =
-		secmem_directmap_find("set_memory_np_noalias");
+		secmem_symbol_find("set_memory_np_noalias");
 	unsigned long end = __START_KERNEL_map + KERNEL_IMAGE_SIZE;
 	unsigned long at, count, gone = 0;
 
@@ -104,7 +114,10 @@ static bool secmem_alias_present(struct page *page)
 	unsigned long flags;
 	u64 found;
 
-	/* The processor's own word; what else lies there is another page. */
+	/*
+	 * Ask the processor to translate the address. Where another page lies
+	 * at it, that is no alias of this one.
+	 */
 	local_irq_save(flags);
 	asm volatile("at s1e1r, %0" : : "r" (at + kimage_voffset));
 	isb();
@@ -114,10 +127,31 @@ static bool secmem_alias_present(struct page *page)
 	       (found & GENMASK_ULL(51, PAGE_SHIFT)) == at;
 }
 
-void secmem_alias_setup(void)
+static void secmem_alias_take_away(void)
 {
 }
 #endif
+
+/**
+ * secmem_alias_setup - at module load: pages are about to leave the direct map
+ *
+ * Context: Process context, may sleep.
+ */
+void secmem_alias_setup(void)
+{
+	secmem_alias_matters = true;
+	secmem_alias_take_away();
+}
+
+/**
+ * secmem_alias_teardown - they do not
+ *
+ * Context: Process context.
+ */
+void secmem_alias_teardown(void)
+{
+	secmem_alias_matters = false;
+}
 
 /**
  * secmem_alias_any - does the kernel's image map one of several pages, too
@@ -129,7 +163,7 @@ void secmem_alias_setup(void)
  */
 bool secmem_alias_any(struct page *first, unsigned int count)
 {
-	if (!secmem_directmap_active())
+	if (!secmem_alias_matters)
 		return false;
 	while (count--)
 		if (secmem_alias_present(first + count))
@@ -166,7 +200,10 @@ struct page *secmem_alias_alloc(gfp_t gfp, unsigned int order)
 		}
 		cond_resched();
 	}
-	/* Smaller ones may lie between, but there are none smaller than one. */
+	/*
+	 * The caller may try a smaller order, where pages without an alias lie
+	 * between others; but there is no smaller order than 0.
+	 */
 	if (!page && !order && !list_empty(&held)) {
 		page = list_first_entry(&held, struct page, lru);
 		list_del(&page->lru);

@@ -18,16 +18,22 @@
 #include <linux/moduleparam.h>
 #include <linux/user_namespace.h>
 
-#include "internal.h"
+#include "area.h"
+#include "directmap.h"
+#include "user.h"
 
-/* What an account may hold, and lose, beside what its limit comes to. */
+/*
+ * How many areas an account may hold beyond what its limit comes to; and how
+ * many it may lose.
+ */
 #define SECMEM_AREAS_MORE	2
 
 #define SECMEM_AREA_LOST	XA_MARK_0
 
 /*
- * Of areas that secmem split: who answers for each, with a reference; marked
- * where it is lost. Its lock protects what accounts have in areas.
+ * By area: the account that answers for its split, with a reference.
+ * SECMEM_AREA_LOST marks those that are lost. The lock of the xarray protects
+ * what accounts count of areas.
  */
 static DEFINE_XARRAY_FLAGS(secmem_areas, XA_FLAGS_ACCOUNT);
 static u32 secmem_areas_lost;		/* in all; by its lock */
@@ -39,15 +45,20 @@ MODULE_PARM_DESC(split_max,
 
 static unsigned long secmem_area_index(const struct page *page)
 {
-	return page_to_pfn(page) >> SECMEM_BLOCK_ORDER;
+	return page_to_pfn(page) >> SECMEM_AREA_ORDER;
 }
 
-/* What the current task's account may hold; as many may it have lost. */
+/*
+ * How many areas the current task's account may hold. It may have lost as many.
+ */
 static u32 secmem_area_bound(void)
 {
 	unsigned long limit = secmem_user_limit();
 
-	/* Nothing is refused here, so no audit record is to say so. */
+	/*
+	 * The check refuses nothing by itself, so it must leave no audit
+	 * record.
+	 */
 	if (limit / SZ_2M >= U32_MAX - SECMEM_AREAS_MORE - 1 ||
 	    ns_capable_noaudit(&init_user_ns, CAP_IPC_LOCK))
 		return U32_MAX;
@@ -66,7 +77,7 @@ bool secmem_area_scarce(const struct secmem_account *account)
 	return READ_ONCE(account->areas_lost) >= secmem_area_bound() / 2;
 }
 
-/* If it was lost by somebody, and there is room, hold it. */
+/* Hold an area that somebody lost, if the account may hold another one. */
 static bool secmem_area_adopt(struct secmem_account *account,
 			      unsigned long index, u32 bound)
 {
@@ -79,7 +90,7 @@ static bool secmem_area_adopt(struct secmem_account *account,
 		before->areas_lost--;
 		secmem_areas_lost--;
 		secmem_account_hold(account);
-		/* In the place of an entry, nothing is allocated. */
+		/* There is an entry already, so storing allocates nothing. */
 		__xa_store(&secmem_areas, index, account, GFP_NOWAIT);
 		__xa_clear_mark(&secmem_areas, index, SECMEM_AREA_LOST);
 		account->areas_held++;
@@ -107,7 +118,10 @@ static int secmem_area_split(struct secmem_account *account,
 		return ret;
 	xa_lock(&secmem_areas);
 	if (xa_load(&secmem_areas, index)) {
-		/* Answered for, though a removal there split nothing. */
+		/*
+		 * An account answers for this area, although its large entry
+		 * was not split after all.
+		 */
 		ret = SECMEM_AREA_WAS;
 	} else if (!secmem_area_may_split(account, whole, bound)) {
 		ret = -EDQUOT;
@@ -146,7 +160,7 @@ int secmem_area_take(struct secmem_account *account, struct page *page,
 		     unsigned int order, bool split)
 {
 	unsigned long index = secmem_area_index(page);
-	bool whole = order == SECMEM_BLOCK_ORDER;
+	bool whole = order == SECMEM_AREA_ORDER;
 	u32 bound = secmem_area_bound();
 
 	if (whole && secmem_area_adopt(account, index, bound))
@@ -196,7 +210,7 @@ u32 secmem_areas_count(void)
 void secmem_areas_setup(void)
 {
 	if (secmem_split_max == UINT_MAX)
-		secmem_split_max = totalram_pages() / 8 >> SECMEM_BLOCK_ORDER;
+		secmem_split_max = totalram_pages() / 8 >> SECMEM_AREA_ORDER;
 }
 
 /**

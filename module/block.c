@@ -13,13 +13,16 @@
  * wait for that: a notifier refuses.
  */
 #include <linux/highmem.h>
-#include <linux/memory.h>
 #include <linux/page_ref.h>
 #include <linux/rculist.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
-#include "internal.h"
+#include "alias.h"
+#include "block.h"
+#include "directmap.h"
+#include "user.h"
+#include "window.h"
 
 /* How often a small block is sought where the direct map is split already. */
 #define SECMEM_SPLIT_TRIES	8
@@ -29,7 +32,10 @@ static LIST_HEAD(secmem_blocks);
 static u32 secmem_blocks_count;		/* protected by secmem_blocks_lock */
 static DEFINE_SPINLOCK(secmem_blocks_lock);
 
-/* The end is near: what is wiped now shall reach memory, too. */
+/*
+ * The machine goes down: what is wiped from now on is written back to memory,
+ * too.
+ */
 static bool secmem_pages_write_back;
 
 /**
@@ -46,7 +52,7 @@ bool secmem_block_exposed(const struct secmem_block *block)
 
 /**
  * secmem_page_removed - is a page off the direct map
- * @page: from secmem_pages_get()
+ * @page: from secmem_pages_take()
  *
  * Context: Any.
  * Return: whether it is, and that was verified.
@@ -58,7 +64,7 @@ bool secmem_page_removed(const struct page *page)
 
 /**
  * secmem_page_map - a way to a page, for a moment
- * @page: from secmem_pages_get()
+ * @page: from secmem_pages_take()
  *
  * Context: Process context. Until secmem_page_unmap() the caller may neither
  * sleep nor map a second page.
@@ -85,7 +91,7 @@ void secmem_page_unmap(struct page *page, void *at)
 		kunmap_local(at);
 }
 
-/* Where bad memory is met, locks are held that others wait for. */
+/* Done by a worker, as bad memory is met with locks held. */
 static void secmem_page_tell(struct work_struct *work)
 {
 	struct secmem_counts sum;
@@ -130,8 +136,9 @@ void secmem_page_wipe(struct page *page)
 }
 
 /*
- * At a limit CREATE says ENOMEM; it does not call the OOM killer. A block of
- * some size is worth an effort; where a smaller one serves as well, none.
+ * At a limit CREATE gets ENOMEM; the OOM killer is not called. The kernel
+ * should try hard for an area, and for a single page, as there is nothing
+ * smaller to fall back to; not for what lies between.
  */
 static gfp_t secmem_block_gfp(unsigned int order)
 {
@@ -143,8 +150,9 @@ static gfp_t secmem_block_gfp(unsigned int order)
 
 /*
  * Pages of a small block may lie in a large mapping of the direct map, which
- * would be split for them. So look for places where one was: what is refused is
- * held meanwhile, so that it does not come again.
+ * would have to be split. So look for pages where it is split already. Pages
+ * that are passed over are held meanwhile, or the next look would find them
+ * again.
  */
 static struct page *secmem_block_alloc(unsigned int order)
 {
@@ -164,7 +172,7 @@ static struct page *secmem_block_alloc(unsigned int order)
 	return page;
 }
 
-static void secmem_block_note(struct secmem_block *block)
+static void secmem_block_list(struct secmem_block *block)
 {
 	spin_lock(&secmem_blocks_lock);
 	list_add_rcu(&block->all, &secmem_blocks);
@@ -172,7 +180,7 @@ static void secmem_block_note(struct secmem_block *block)
 	spin_unlock(&secmem_blocks_lock);
 }
 
-static void secmem_block_forget(struct secmem_block *block)
+static void secmem_block_unlist(struct secmem_block *block)
 {
 	spin_lock(&secmem_blocks_lock);
 	list_del_rcu(&block->all);
@@ -180,7 +188,10 @@ static void secmem_block_forget(struct secmem_block *block)
 	spin_unlock(&secmem_blocks_lock);
 }
 
-/* What cannot be mapped again is kept, never freed: false if there is any. */
+/*
+ * Free the pages of a block. A page that cannot be put back into the direct map
+ * is never freed: then false.
+ */
 static bool secmem_block_free_pages(struct secmem_block *block)
 {
 	bool all = true;
@@ -191,9 +202,9 @@ static bool secmem_block_free_pages(struct secmem_block *block)
 
 		set_page_private(page, 0);
 		/*
-		 * The kernel does not let bad memory reach anybody when it is
-		 * freed as a single page; to see whether it is back in the direct
-		 * map would be to read it, and there is no use for it there.
+		 * Bad memory is freed as it is: the kernel gives it to nobody.
+		 * To put it back into the direct map would mean to read it, to
+		 * see whether it is there.
 		 */
 		if (block->removed && !secmem_page_bad(page) &&
 		    !secmem_directmap_restore(page)) {
@@ -212,7 +223,10 @@ static int secmem_block_populate(struct secmem_block *block, bool exposed)
 
 	split_page(block->first, block->order);
 	for (i = 0; i < secmem_block_pages(block); i++) {
-		/* Only a speculative reference can be in the way; it soon goes. */
+		/*
+		 * A page that was just allocated can only have a speculative
+		 * reference beside ours; that one soon goes.
+		 */
 		while (!page_ref_freeze(block->first + i, 1))
 			cond_resched();
 		set_page_private(block->first + i, (unsigned long)block);
@@ -224,7 +238,10 @@ static int secmem_block_populate(struct secmem_block *block, bool exposed)
 		block->removed = true;
 		return 0;
 	case SECMEM_DIRECTMAP_LOST:
-		/* Neither in nor out: nobody gets these pages any more. */
+		/*
+		 * The pages cannot be used, nor given back: nobody gets them
+		 * any more.
+		 */
 		return -ENOMEM;
 	default:
 		if (!secmem_directmap_required())
@@ -234,7 +251,7 @@ static int secmem_block_populate(struct secmem_block *block, bool exposed)
 	}
 }
 
-/* Pages, and what becomes of their area. */
+/* Allocate the pages, and have their area answered for. */
 static int secmem_block_fetch(struct secmem_block *block,
 			      struct secmem_account *account,
 			      enum secmem_split split)
@@ -277,23 +294,28 @@ struct secmem_block *secmem_block_create(struct secmem_account *account,
 			SECMEM_GFP);
 	if (!block)
 		return ERR_PTR(ret);
-	INIT_LIST_HEAD(&block->by_kept);
+	INIT_LIST_HEAD(&block->by_cache);
 	block->order = order;
 	block->idle = secmem_block_pages(block);
 	ret = secmem_block_fetch(block, account, split);
 	if (ret)
 		goto free;
-	/* Before its pages freeze, for secmem_pages_offline(). */
-	secmem_block_note(block);
+	/*
+	 * This comes before its pages freeze, so that secmem_pages_offline()
+	 * sees all that are frozen.
+	 */
+	secmem_block_list(block);
 	ret = secmem_block_populate(block, split == SECMEM_SPLIT_EXPOSED);
 	if (!ret)
 		return block;
 	if (block->area == SECMEM_AREA_HELD)
 		secmem_area_lose(block->first);
-	/* Lost pages are kept, and so it stays noted. */
+	/*
+	 * Pages that are lost are never freed, so the block stays on the list.
+	 */
 	if (ret == -ENOMEM)
 		return ERR_PTR(ret);
-	secmem_block_forget(block);
+	secmem_block_unlist(block);
 	kfree_rcu(block, rcu);
 	return ERR_PTR(ret);
 free:
@@ -303,7 +325,7 @@ free:
 
 /**
  * secmem_block_free - give a block back to the kernel
- * @block: empty, wiped, and no supply has it any more. secmem_window_forget() was
+ * @block: empty, wiped, and no supply has it any more. secmem_window_flush() was
  * called since
  *
  * Context: Process context, may sleep.
@@ -312,17 +334,21 @@ void secmem_block_free(struct secmem_block *block)
 {
 	if (block->area == SECMEM_AREA_HELD)
 		secmem_area_lose(block->first);
-	/* With a page that is kept, it stays noted for secmem_pages_offline(). */
+	/*
+	 * A block with a page that is never freed stays on the list, for
+	 * secmem_pages_offline().
+	 */
 	if (!secmem_block_free_pages(block))
 		return;
-	secmem_block_forget(block);
+	secmem_block_unlist(block);
 	kfree_rcu(block, rcu);
 }
 
 /*
- * Without secmem_blocks_lock, at a panic, a list that a stopped CPU left in the
- * middle of a change is walked as readers of an RCU list may: a block is added
- * before its pages serve, and goes after they were wiped.
+ * At a panic the list is walked without secmem_blocks_lock, and a stopped CPU
+ * may have left it in the middle of a change. Readers of an RCU list may do
+ * that. A block is on the list before its pages serve, until after they were
+ * wiped.
  */
 static void secmem_blocks_wipe(u32 most)
 {
@@ -367,7 +393,10 @@ void secmem_pages_wipe_all(bool panic)
 {
 	secmem_pages_write_back_from_now();
 	if (panic) {
-		/* One that a stopped CPU was about to count is there, too. */
+		/*
+		 * A stopped CPU each may have added a block that is not counted
+		 * yet.
+		 */
 		secmem_blocks_wipe(READ_ONCE(secmem_blocks_count) + nr_cpu_ids);
 		return;
 	}
@@ -376,66 +405,38 @@ void secmem_pages_wipe_all(bool panic)
 	spin_unlock(&secmem_blocks_lock);
 }
 
-/*
- * Of pages whose count is 0. Those that were allocated and are not frozen yet,
- * the core takes for what they are.
+/**
+ * secmem_block_any - is there a block in some range of memory
+ * @pfn: the range's first
+ * @count: how many pages
+ *
+ * Context: Any.
+ * Return: whether one reaches into it.
  */
-static int secmem_pages_offline(struct notifier_block *notifier,
-				unsigned long event, void *data)
+bool secmem_block_any(unsigned long pfn, unsigned long count)
 {
-	const struct memory_notify *range = data;
 	struct secmem_block *block;
-	bool held = false;
+	bool any = false;
 
-	if (event != MEM_GOING_OFFLINE)
-		return NOTIFY_DONE;
-	/* Nobody needs these. */
-	secmem_kept_give_all();
 	rcu_read_lock();
 	list_for_each_entry_rcu(block, &secmem_blocks, all) {
 		unsigned long first = page_to_pfn(block->first);
 
-		held = first < range->start_pfn + range->nr_pages &&
-		       range->start_pfn < first + secmem_block_pages(block);
-		if (held)
+		any = first < pfn + count &&
+		      pfn < first + secmem_block_pages(block);
+		if (any)
 			break;
 	}
 	rcu_read_unlock();
-	return held ? notifier_from_errno(-EBUSY) : NOTIFY_OK;
-}
-
-static struct notifier_block secmem_pages_memory_block = {
-	.notifier_call = secmem_pages_offline,
-};
-
-/**
- * secmem_pages_setup - at module load
- *
- * Context: Process context, may sleep.
- * Return: 0 or an errno.
- */
-int secmem_pages_setup(void)
-{
-	int ret = secmem_kept_setup();
-
-	if (ret)
-		return ret;
-	secmem_areas_setup();
-	ret = register_memory_notifier(&secmem_pages_memory_block);
-	if (ret)
-		secmem_kept_teardown();
-	return ret;
+	return any;
 }
 
 /**
- * secmem_pages_teardown - at module unload, when no page serves
+ * secmem_block_teardown - at module unload, when no page serves
  *
  * Context: Process context, may sleep.
  */
-void secmem_pages_teardown(void)
+void secmem_block_teardown(void)
 {
-	unregister_memory_notifier(&secmem_pages_memory_block);
-	secmem_kept_teardown();
-	secmem_areas_teardown();
 	flush_work(&secmem_page_tell_work);
 }

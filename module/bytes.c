@@ -8,9 +8,9 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "internal.h"
+#include "bytes.h"
 
-/* A run of data within one page, mapped for as long as it is worked on. */
+/* A run of data within one page, mapped while it is worked on. */
 struct secmem_piece {
 	struct page *page;
 	void *mapped;
@@ -27,12 +27,12 @@ static void secmem_piece_map(struct secmem_piece *piece,
 			     const struct secmem_bytes *bytes, u32 offset,
 			     u32 left)
 {
-	u32 at = bytes->offset + offset;
+	u32 within = bytes->offset + offset;
 
-	piece->page = secmem_bytes_page(bytes, at >> PAGE_SHIFT);
+	piece->page = secmem_bytes_page(bytes, within >> PAGE_SHIFT);
 	piece->mapped = secmem_page_map(piece->page);
-	piece->at = piece->mapped + offset_in_page(at);
-	piece->length = min_t(u32, left, PAGE_SIZE - offset_in_page(at));
+	piece->at = piece->mapped + offset_in_page(within);
+	piece->length = min_t(u32, left, PAGE_SIZE - offset_in_page(within));
 }
 
 static void secmem_piece_unmap(const struct secmem_piece *piece)
@@ -53,11 +53,11 @@ static void secmem_piece_unmap(const struct secmem_piece *piece)
 bool secmem_bytes_sound(const struct secmem_bytes *bytes, u32 offset,
 			u32 length)
 {
-	u32 at = (bytes->offset + offset) >> PAGE_SHIFT;
+	u32 index = (bytes->offset + offset) >> PAGE_SHIFT;
 	u32 end = DIV_ROUND_UP(bytes->offset + offset + length, PAGE_SIZE);
 
-	for (; at < end; at++)
-		if (secmem_page_bad(secmem_bytes_page(bytes, at)))
+	for (; index < end; index++)
+		if (secmem_page_bad(secmem_bytes_page(bytes, index)))
 			return false;
 	return true;
 }
@@ -79,7 +79,10 @@ void secmem_bytes_layout(struct secmem_bytes *bytes, u32 length, u32 align)
 	bytes->offset = round_down(bytes->count * PAGE_SIZE - length, align);
 }
 
-/* By way of the stack: where a page is mapped, nothing may sleep. */
+/*
+ * The random bytes go by way of the stack: the RNG may sleep, and with a page
+ * mapped nothing may.
+ */
 static int secmem_bytes_randomize(const struct secmem_bytes *bytes)
 {
 	u8 random[128];
@@ -98,7 +101,7 @@ static int secmem_bytes_randomize(const struct secmem_bytes *bytes)
 /**
  * secmem_bytes_create - take pages for the current user
  * @bytes: laid out
- * @vault: whose bytes they are
+ * @source: where they come from
  * @random: fill from the kernel's RNG rather than with zeros
  *
  * Context: Process context, may sleep.
@@ -106,7 +109,7 @@ static int secmem_bytes_randomize(const struct secmem_bytes *bytes)
  * -EOPNOTSUPP (pages must leave the direct map, and these did not); -EIO (one
  * was found to be bad at this very moment).
  */
-int secmem_bytes_create(struct secmem_bytes *bytes, struct secmem_vault *vault,
+int secmem_bytes_create(struct secmem_bytes *bytes, struct secmem_source *source,
 			bool random)
 {
 	int ret = random ? wait_for_random_bytes() : 0;
@@ -120,7 +123,8 @@ int secmem_bytes_create(struct secmem_bytes *bytes, struct secmem_vault *vault,
 		if (!bytes->many)
 			return -ENOMEM;
 	}
-	ret = secmem_pages_get(vault, secmem_bytes_pages(bytes), bytes->count);
+	ret = secmem_pages_take(source, secmem_bytes_pages(bytes),
+				bytes->count);
 	if (ret) {
 		if (bytes->count > 1)
 			kfree(bytes->many);
@@ -145,7 +149,7 @@ int secmem_bytes_create(struct secmem_bytes *bytes, struct secmem_vault *vault,
  */
 void secmem_bytes_destroy(struct secmem_bytes *bytes)
 {
-	secmem_pages_put(secmem_bytes_pages(bytes), bytes->count);
+	secmem_pages_return(secmem_bytes_pages(bytes), bytes->count);
 	if (bytes->count > 1)
 		kfree(bytes->many);
 	bytes->many = NULL;
@@ -207,7 +211,7 @@ bool secmem_bytes_give(const struct secmem_bytes *bytes, u32 offset,
 	u32 done = 0;
 	u8 *from;
 
-	/* Nothing may be asked for behind the last page. */
+	/* At the end of the data there may be no page to look at. */
 	if (!length)
 		return true;
 	if (offset_in_page(bytes->offset + offset) + length > PAGE_SIZE ||
@@ -306,7 +310,7 @@ static void secmem_canary_make(struct secmem_canary *canary,
 /* A part of the canary, and where it stands in its page. */
 struct secmem_canary_part {
 	struct page *page;
-	u32 at;
+	u32 offset;
 	u32 length;
 	const u8 *is;
 };
@@ -319,11 +323,11 @@ static void secmem_canary_parts(struct secmem_canary_part part[2],
 
 	part[0].length = min_t(u32, bytes->offset, SECMEM_CANARY_SIZE);
 	part[0].page = secmem_bytes_page(bytes, 0);
-	part[0].at = bytes->offset - part[0].length;
+	part[0].offset = bytes->offset - part[0].length;
 	part[0].is = canary->head + SECMEM_CANARY_SIZE - part[0].length;
 	part[1].length = min_t(u32, tail, SECMEM_CANARY_SIZE);
 	part[1].page = secmem_bytes_page(bytes, bytes->count - 1);
-	part[1].at = PAGE_SIZE - tail;
+	part[1].offset = PAGE_SIZE - tail;
 	part[1].is = canary->tail;
 }
 
@@ -349,7 +353,7 @@ void secmem_canary_plant(const struct secmem_bytes *bytes,
 		if (!part[i].length || secmem_page_bad(part[i].page))
 			continue;
 		mapped = secmem_page_map(part[i].page);
-		memcpy(mapped + part[i].at, part[i].is, part[i].length);
+		memcpy(mapped + part[i].offset, part[i].is, part[i].length);
 		secmem_page_unmap(part[i].page, mapped);
 	}
 	memzero_explicit(&canary, sizeof(canary));
@@ -380,7 +384,7 @@ bool secmem_canary_intact(const struct secmem_bytes *bytes,
 		if (!part[i].length || secmem_page_bad(part[i].page))
 			continue;
 		mapped = secmem_page_map(part[i].page);
-		differs |= crypto_memneq(mapped + part[i].at, part[i].is,
+		differs |= crypto_memneq(mapped + part[i].offset, part[i].is,
 					 part[i].length);
 		secmem_page_unmap(part[i].page, mapped);
 	}

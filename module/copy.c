@@ -13,11 +13,14 @@
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 
-#include "internal.h"
+#include "bind.h"
+#include "bounce.h"
+#include "copy.h"
+#include "wait.h"
 
-static int secmem_bounce_get(struct secmem_bounce *bounce, u32 length)
+static int secmem_bounce_alloc(struct secmem_bounce *bounce, u32 length)
 {
-	INIT_HLIST_NODE(&bounce->by_secret);
+	INIT_HLIST_NODE(&bounce->by_place);
 	bounce->length = length;
 	bounce->wiped = 0;
 	bounce->at = length <= sizeof(bounce->small) ?
@@ -26,7 +29,7 @@ static int secmem_bounce_get(struct secmem_bounce *bounce, u32 length)
 	return bounce->at ? 0 : -ENOMEM;
 }
 
-static void secmem_bounce_put(struct secmem_bounce *bounce)
+static void secmem_bounce_free(struct secmem_bounce *bounce)
 {
 	if (bounce->at == bounce->small)
 		memzero_explicit(bounce->small, bounce->length);
@@ -35,15 +38,15 @@ static void secmem_bounce_put(struct secmem_bounce *bounce)
 }
 
 /*
- * Is what the caller asks for within the secret? The offset is clamped, too, for
- * a processor that goes on before it knows.
+ * Is the range within the secret? The offset is clamped, too, as the processor
+ * may run ahead of the check.
  */
-static int secmem_copy_range(struct secmem_secret *secret, u64 *offset,
+static int secmem_copy_range(struct secmem_place *place, u64 *offset,
 			     u64 length)
 {
-	u64 room = secret->bytes.length;
+	u64 room = place->bytes.length;
 
-	lockdep_assert_held(&secret->lock);
+	lockdep_assert_held(&place->lock);
 	if (length > room || *offset > room - length)
 		return -EINVAL;
 	*offset = array_index_nospec(*offset, room - length + 1);
@@ -52,112 +55,59 @@ static int secmem_copy_range(struct secmem_secret *secret, u64 *offset,
 
 /* Lock the secret once a copy may begin. */
 static int secmem_copy_lock(struct secmem_grant *grant,
-			    struct secmem_secret *secret,
+			    struct secmem_place *place,
 			    const struct secmem_copy *args,
 			    enum secmem_event event)
 {
 	struct secmem_waiter waiter;
 
-	secmem_secret_wait_setup(&waiter, grant, secret, args->flags,
-				 secmem_deadline_host(args->deadline));
-	return secmem_secret_lock_for(&waiter,
-				      secmem_handle_generation(args->handle),
-				      event);
+	secmem_waiter_setup(&waiter, grant, place, args->flags,
+			    secmem_deadline_host(args->deadline));
+	return secmem_place_lock_for(&waiter,
+				     secmem_handle_generation(args->handle),
+				     event);
 }
 
 /*
- * Read from a secret into a bounce buffer, which the end of the secret reaches
- * from now on.
+ * Read from a secret into a bounce buffer. From then on the end of the secret
+ * reaches that.
  */
 static int secmem_copy_out(struct secmem_grant *grant,
-			   struct secmem_secret *secret,
-			   struct secmem_copy *args,
+			   struct secmem_place *place, struct secmem_copy *args,
 			   struct secmem_bounce *bounce)
 {
-	int ret = secmem_copy_lock(grant, secret, args, SECMEM_EVENT_COPY_OUT);
+	int ret = secmem_copy_lock(grant, place, args, SECMEM_EVENT_COPY_OUT);
 
 	if (ret)
 		return ret;
-	ret = secmem_copy_range(secret, &args->offset, bounce->length);
+	ret = secmem_copy_range(place, &args->offset, bounce->length);
 	if (!ret)
-		ret = secmem_bytes_read(&secret->bytes, args->offset,
-					bounce->at, bounce->length);
-	if (!ret) {
-		spin_lock(&secret->vault->calls_lock);
-		hlist_add_head(&bounce->by_secret, &secret->bounces);
-		spin_unlock(&secret->vault->calls_lock);
-	}
-	secmem_secret_unlock(secret);
+		ret = secmem_bytes_read(&place->bytes, args->offset, bounce->at,
+					bounce->length);
+	if (!ret)
+		secmem_bounce_add(place, bounce);
+	secmem_place_unlock(place);
 	return ret;
 }
 
 /*
- * The caller has its copy, unless the secret ended, or is ending, meanwhile. The
- * secret's lock is not waited for: who holds it may be anybody.
+ * Give a few bytes without a bounce buffer. Returns 1 where the caller's buffer
+ * would take a fault.
  */
-static int secmem_copy_out_end(struct secmem_secret *secret,
-			       struct secmem_bounce *bounce)
-{
-	int ret;
-
-	spin_lock(&secret->vault->calls_lock);
-	ret = hlist_unhashed(&bounce->by_secret) || bounce->wiped ?
-		      -EKEYREVOKED :
-		      0;
-	hlist_del_init(&bounce->by_secret);
-	spin_unlock(&secret->vault->calls_lock);
-	return ret;
-}
-
-/**
- * secmem_copy_revoke - wipe what READs have on its way to their callers
- * @secret: it ends
- *
- * A caller's buffer may be slow for as long as the caller likes. What has not
- * reached it by now does not: it finds zeros, and the call EKEYREVOKED.
- *
- * Context: The caller holds @secret's lock, so that no buffer is added.
- */
-void secmem_copy_revoke(struct secmem_secret *secret)
-{
-	spinlock_t *lock = &secret->vault->calls_lock;
-	struct secmem_bounce *bounce;
-	u32 length;
-
-	lockdep_assert_held(&secret->lock);
-	/* By pieces: the lock keeps the buffer, and others spin for it. */
-	for (;;) {
-		spin_lock(lock);
-		bounce = hlist_entry_safe(secret->bounces.first,
-					  struct secmem_bounce, by_secret);
-		if (!bounce)
-			break;
-		length = min_t(u32, bounce->length - bounce->wiped, PAGE_SIZE);
-		memzero_explicit(bounce->at + bounce->wiped, length);
-		bounce->wiped += length;
-		if (bounce->wiped == bounce->length)
-			hlist_del_init(&bounce->by_secret);
-		spin_unlock(lock);
-		cond_resched();
-	}
-	spin_unlock(lock);
-}
-
-/* 1: the caller's buffer is not there, so that it takes a fault. */
 static int secmem_copy_give(struct secmem_grant *grant,
-			    struct secmem_secret *secret,
+			    struct secmem_place *place,
 			    struct secmem_copy *args)
 {
-	int ret = secmem_copy_lock(grant, secret, args, SECMEM_EVENT_COPY_OUT);
+	int ret = secmem_copy_lock(grant, place, args, SECMEM_EVENT_COPY_OUT);
 
 	if (ret)
 		return ret;
-	ret = secmem_copy_range(secret, &args->offset, args->length);
-	if (!ret && !secmem_bytes_give(&secret->bytes, args->offset,
-				       u64_to_user_ptr(args->buffer),
-				       args->length))
+	ret = secmem_copy_range(place, &args->offset, args->length);
+	if (!ret &&
+	    !secmem_bytes_give(&place->bytes, args->offset,
+			       u64_to_user_ptr(args->buffer), args->length))
 		ret = 1;
-	secmem_secret_unlock(secret);
+	secmem_place_unlock(place);
 	return ret;
 }
 
@@ -171,47 +121,47 @@ static int secmem_copy_give(struct secmem_grant *grant,
  */
 int secmem_copy_read(struct secmem_grant *grant, struct secmem_copy *args)
 {
-	struct secmem_secret *secret = secmem_grant_find(grant, args->handle);
+	struct secmem_place *place = secmem_grant_find(grant, args->handle);
 	struct secmem_bounce bounce;
 	int ret;
 
-	if (IS_ERR(secret))
-		return PTR_ERR(secret);
+	if (IS_ERR(place))
+		return PTR_ERR(place);
 	if (args->length <= sizeof(bounce.small)) {
-		ret = secmem_copy_give(grant, secret, args);
+		ret = secmem_copy_give(grant, place, args);
 		if (ret <= 0)
 			return ret;
 	}
-	ret = secmem_bounce_get(&bounce, args->length);
+	ret = secmem_bounce_alloc(&bounce, args->length);
 	if (ret)
 		return ret;
-	ret = secmem_copy_out(grant, secret, args, &bounce);
+	ret = secmem_copy_out(grant, place, args, &bounce);
 	if (!ret) {
 		if (copy_to_user(u64_to_user_ptr(args->buffer), bounce.at,
 				 bounce.length))
 			ret = -EFAULT;
-		ret = secmem_copy_out_end(secret, &bounce) ?: ret;
+		ret = secmem_bounce_end(place, &bounce) ?: ret;
 	}
-	secmem_bounce_put(&bounce);
+	secmem_bounce_free(&bounce);
 	return ret;
 }
 
 /* Fetch the caller's bytes, then lock the secret for them. */
 static int secmem_copy_in(struct secmem_grant *grant,
-			  struct secmem_secret *secret,
+			  struct secmem_place *place,
 			  const struct secmem_copy *args,
 			  enum secmem_event event, struct secmem_bounce *bounce)
 {
-	int ret = secmem_bounce_get(bounce, args->length);
+	int ret = secmem_bounce_alloc(bounce, args->length);
 
 	if (ret)
 		return ret;
 	ret = -EFAULT;
 	if (!copy_from_user(bounce->at, u64_to_user_ptr(args->buffer),
 			    bounce->length))
-		ret = secmem_copy_lock(grant, secret, args, event);
+		ret = secmem_copy_lock(grant, place, args, event);
 	if (ret)
-		secmem_bounce_put(bounce);
+		secmem_bounce_free(bounce);
 	return ret;
 }
 
@@ -225,24 +175,23 @@ static int secmem_copy_in(struct secmem_grant *grant,
  */
 int secmem_copy_write(struct secmem_grant *grant, struct secmem_copy *args)
 {
-	struct secmem_secret *secret = secmem_grant_find(grant, args->handle);
+	struct secmem_place *place = secmem_grant_find(grant, args->handle);
 	struct secmem_bounce bounce;
 	int ret;
 
-	if (IS_ERR(secret))
-		return PTR_ERR(secret);
-	ret = secmem_copy_in(grant, secret, args, SECMEM_EVENT_COPY_IN,
-			     &bounce);
+	if (IS_ERR(place))
+		return PTR_ERR(place);
+	ret = secmem_copy_in(grant, place, args, SECMEM_EVENT_COPY_IN, &bounce);
 	if (ret)
 		return ret;
-	ret = secmem_copy_range(secret, &args->offset, bounce.length);
+	ret = secmem_copy_range(place, &args->offset, bounce.length);
 	if (!ret)
-		ret = secmem_bytes_write(&secret->bytes, args->offset,
-					 bounce.at, bounce.length);
+		ret = secmem_bytes_write(&place->bytes, args->offset, bounce.at,
+					 bounce.length);
 	if (!ret)
-		ret = secmem_secret_mend(secret);
-	secmem_secret_unlock(secret);
-	secmem_bounce_put(&bounce);
+		ret = secmem_secret_mend(place);
+	secmem_place_unlock(place);
+	secmem_bounce_free(&bounce);
 	return ret;
 }
 
@@ -256,20 +205,20 @@ int secmem_copy_write(struct secmem_grant *grant, struct secmem_copy *args)
  */
 int secmem_copy_compare(struct secmem_grant *grant, struct secmem_copy *args)
 {
-	struct secmem_secret *secret = secmem_grant_find(grant, args->handle);
+	struct secmem_place *place = secmem_grant_find(grant, args->handle);
 	struct secmem_bounce bounce;
 	int ret;
 
-	if (IS_ERR(secret))
-		return PTR_ERR(secret);
-	ret = secmem_copy_in(grant, secret, args, SECMEM_EVENT_COPY_OUT,
+	if (IS_ERR(place))
+		return PTR_ERR(place);
+	ret = secmem_copy_in(grant, place, args, SECMEM_EVENT_COPY_OUT,
 			     &bounce);
 	if (ret)
 		return ret;
-	if (bounce.length == secret->bytes.length)
-		ret = secmem_bytes_equal(&secret->bytes, bounce.at);
-	secmem_secret_unlock(secret);
-	secmem_bounce_put(&bounce);
+	if (bounce.length == place->bytes.length)
+		ret = secmem_bytes_equal(&place->bytes, bounce.at);
+	secmem_place_unlock(place);
+	secmem_bounce_free(&bounce);
 	if (ret < 0)
 		return ret;
 	args->equal = ret;
@@ -287,7 +236,7 @@ int secmem_copy_compare(struct secmem_grant *grant, struct secmem_copy *args)
 ssize_t secmem_copy_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct secmem_grant *grant = iocb->ki_filp->private_data;
-	struct secmem_secret *secret = grant->secret;
+	struct secmem_place *place = grant->place;
 	bool nowait = (iocb->ki_flags & IOCB_NOWAIT) ||
 		      (iocb->ki_filp->f_flags & O_NONBLOCK);
 	struct secmem_copy args = {
@@ -300,30 +249,33 @@ ssize_t secmem_copy_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	u32 length;
 	ssize_t ret;
 
-	if (!secret)
+	if (!place)
 		return -EINVAL;
 	ret = secmem_grant_enter(grant, SECMEM_RIGHT_READ);
 	if (ret)
 		return ret;
-	/* Racy where the secret closes; secmem_copy_out() looks again. */
-	length = READ_ONCE(secret->bytes.length);
+	/*
+	 * The secret may close meanwhile; secmem_copy_out() looks again, with
+	 * the lock.
+	 */
+	length = READ_ONCE(place->bytes.length);
 	if (iocb->ki_pos >= length)
 		length = 0;
 	else
 		length = min_t(u64, length - iocb->ki_pos, iov_iter_count(to));
 	if (!length)
 		args.offset = 0;
-	ret = secmem_bounce_get(&bounce, length);
+	ret = secmem_bounce_alloc(&bounce, length);
 	if (ret)
 		return ret;
-	ret = secmem_copy_out(grant, secret, &args, &bounce);
+	ret = secmem_copy_out(grant, place, &args, &bounce);
 	if (!ret) {
 		ret = copy_to_iter(bounce.at, length, to);
 		if (!ret && length)
 			ret = -EFAULT;
-		ret = secmem_copy_out_end(secret, &bounce) ?: ret;
+		ret = secmem_bounce_end(place, &bounce) ?: ret;
 	}
-	secmem_bounce_put(&bounce);
+	secmem_bounce_free(&bounce);
 	if (ret > 0)
 		iocb->ki_pos += ret;
 	return ret;

@@ -10,7 +10,7 @@
 #include <asm/tlbflush.h>
 
 #ifndef CONFIG_ARM64
-/* secmem_directmap_range */
+/* secmem_symbol_range */
 static_assert(__same_type(flush_tlb_kernel_range,
 			  void(unsigned long start, unsigned long end)));
 #endif

@@ -4,25 +4,26 @@
  * secrets, so that a bug which makes the kernel read some address does not read
  * a secret.
  *
- * set_direct_map_invalid_noflush() and its relatives are not exported. A kprobe
- * that is never enabled tells where they are; they are called through
- * static_call, which is a direct call where the architecture can: neither IBT
- * nor kCFI has a say in that.
+ * set_direct_map_invalid_noflush() and its relatives are not exported; symbol.c
+ * finds them.
  *
  * Every removal is looked at: some configurations return 0 and leave the page
  * as it is (CVE-2024-50182 was that). What else the kernel maps a page at is the
  * matter of alias.c.
  */
 #include <linux/build_bug.h>
-#include <linux/kprobes.h>
+#include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/set_memory.h>
 #include <linux/static_call.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
-#include <asm/tlbflush.h>
 
-#include "internal.h"
+#include "alias.h"
+#include "base.h"
+#include "directmap.h"
+#include "symbol.h"
+#include "window.h"
 
 static char *secmem_directmap_mode = "auto";
 module_param_named(directmap, secmem_directmap_mode, charp, 0444);
@@ -38,8 +39,8 @@ static int secmem_directmap_no_page(struct page *page)
 }
 
 /*
- * A name tells nothing of how a function is called. What this kernel's headers
- * declare must be what is called here, or the module does not build.
+ * A function that is found by its name could have any type. Unless this
+ * kernel's headers declare it as it is called here, the module does not build.
  */
 static_assert(__same_type(set_direct_map_invalid_noflush,
 			  secmem_directmap_no_page));
@@ -47,73 +48,6 @@ static_assert(__same_type(set_direct_map_default_noflush,
 			  secmem_directmap_no_page));
 DEFINE_STATIC_CALL(secmem_directmap_invalid, secmem_directmap_no_page);
 DEFINE_STATIC_CALL(secmem_directmap_default, secmem_directmap_no_page);
-
-/**
- * secmem_directmap_find - where a function of the kernel's is
- * @name: its name
- *
- * Context: Process context, may sleep.
- * Return: its address, for static_call alone; NULL where there is none.
- */
-void *secmem_directmap_find(const char *name)
-{
-	struct kprobe probe = {
-		.symbol_name = name,
-		.flags = KPROBE_FLAG_DISABLED,
-	};
-	void *at;
-
-	if (register_kprobe(&probe))
-		return NULL;
-	at = probe.addr;
-	unregister_kprobe(&probe);
-	return at;
-}
-
-#ifdef CONFIG_ARM64
-static bool secmem_directmap_find_flush(void)
-{
-	return true;
-}
-
-void secmem_directmap_flush(const void *first, unsigned int count)
-{
-	unsigned long start = (unsigned long)first;
-
-	flush_tlb_kernel_range(start, start + count * PAGE_SIZE);
-}
-#else
-/* declared.c sees to the type: headers do not show it to modules. */
-static void secmem_directmap_no_range(unsigned long start, unsigned long end)
-{
-}
-
-DEFINE_STATIC_CALL(secmem_directmap_range, secmem_directmap_no_range);
-
-static bool secmem_directmap_find_flush(void)
-{
-	void (*range)(unsigned long start, unsigned long end) =
-		secmem_directmap_find("flush_tlb_kernel_range");
-
-	if (range)
-		static_call_update(secmem_directmap_range, range);
-	return range;
-}
-
-/**
- * secmem_directmap_flush - no CPU knows what was mapped there any more
- * @first: the first page's address, in the kernel's half
- * @count: how many, one after another
- *
- * Context: Process context, interrupts on.
- */
-void secmem_directmap_flush(const void *first, unsigned int count)
-{
-	unsigned long start = (unsigned long)first;
-
-	static_call(secmem_directmap_range)(start, start + count * PAGE_SIZE);
-}
-#endif
 
 /**
  * secmem_directmap_use - what takes a page out, and what puts it back
@@ -140,9 +74,9 @@ bool secmem_directmap_route(void)
 	typeof(set_direct_map_invalid_noflush) *invalid;
 	typeof(set_direct_map_default_noflush) *usual;
 
-	invalid = secmem_directmap_find("set_direct_map_invalid_noflush");
-	usual = secmem_directmap_find("set_direct_map_default_noflush");
-	if (!invalid || !usual || !secmem_directmap_find_flush())
+	invalid = secmem_symbol_find("set_direct_map_invalid_noflush");
+	usual = secmem_symbol_find("set_direct_map_default_noflush");
+	if (!invalid || !usual || !secmem_symbol_find_flush())
 		return false;
 	secmem_directmap_use(invalid, usual);
 	return true;
@@ -198,7 +132,7 @@ enum secmem_directmap secmem_directmap_remove(struct page *first,
 	for (out = 0; out < count; out++)
 		if (static_call(secmem_directmap_invalid)(first + out))
 			break;
-	secmem_directmap_flush(page_address(first), count);
+	secmem_symbol_flush(page_address(first), count);
 	for (i = 0; i < out; i++)
 		if (secmem_directmap_present(first + i))
 			break;
@@ -206,7 +140,10 @@ enum secmem_directmap secmem_directmap_remove(struct page *first,
 		return SECMEM_DIRECTMAP_REMOVED;
 
 	pr_warn_ratelimited("secmem: pages do not leave the direct map\n");
-	/* The one that failed may have gone half of the way. */
+	/*
+	 * The page whose removal failed may have been changed in part, so it is
+	 * restored, too.
+	 */
 	for (i = 0; i < min(out + 1, count); i++)
 		if (!secmem_directmap_restore(first + i))
 			result = SECMEM_DIRECTMAP_LOST;
@@ -231,17 +168,6 @@ bool secmem_directmap_splits(struct page *page)
 #else
 	return false;
 #endif
-}
-
-/**
- * secmem_directmap_active - do pages leave it at all
- *
- * Context: Any.
- * Return: whether they do, or are about to be tried.
- */
-bool secmem_directmap_active(void)
-{
-	return secmem_directmap_works;
 }
 
 /**
@@ -298,7 +224,7 @@ u8 secmem_directmap_try(void)
 		at = secmem_window_open(page);
 		at[PAGE_SIZE - 1] = 0x5e;
 		secmem_window_close();
-		secmem_window_forget();
+		secmem_window_flush();
 		if (!secmem_directmap_restore(page))
 			return reason;
 		at = page_address(page);
@@ -342,6 +268,7 @@ int secmem_directmap_setup(void)
 		secmem_directmap_reason = secmem_directmap_try();
 		if (secmem_directmap_reason != SECMEM_WHY_IN_FORCE) {
 			secmem_directmap_works = false;
+			secmem_alias_teardown();
 			secmem_window_teardown();
 		}
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The lifecycle of a secret, written once: a table of state, event, next
- * state and verdict. secret.c steps through it, the unit tests walk all of it,
+ * state and verdict. state.c has it, the unit tests walk all of it,
  * and the model in tests/model is generated from it; so it holds no C but the
  * rows.
  *

@@ -13,7 +13,9 @@
  */
 #include <linux/workqueue.h>
 
-#include "internal.h"
+#include "linger.h"
+#include "vault.h"
+#include "work.h"
 
 #define SECMEM_LINGER_MS	4
 
@@ -26,20 +28,20 @@ static DECLARE_DELAYED_WORK(secmem_linger_work, secmem_linger_tick);
 
 /**
  * secmem_linger_watch - a holder may linger from now on
- * @secret: its secret
+ * @place: its secret
  *
- * Context: The caller holds @secret's lock.
+ * Context: The caller holds @place's lock.
  */
-void secmem_linger_watch(struct secmem_secret *secret)
+void secmem_linger_watch(struct secmem_place *place)
 {
 	bool first = false;
 
-	lockdep_assert_held(&secret->lock);
+	lockdep_assert_held(&place->lock);
 	spin_lock(&secmem_linger_lock);
-	if (list_empty(&secret->cold->lingers)) {
-		kref_get(&secret->vault->ref);
+	if (list_empty(&place->cold->lingers)) {
+		kref_get(&place->vault->ref);
 		first = list_empty(&secmem_lingerers);
-		list_add_tail(&secret->cold->lingers, &secmem_lingerers);
+		list_add_tail(&place->cold->lingers, &secmem_lingerers);
 	}
 	spin_unlock(&secmem_linger_lock);
 	if (first)
@@ -47,7 +49,7 @@ void secmem_linger_watch(struct secmem_secret *secret)
 				      msecs_to_jiffies(SECMEM_LINGER_MS));
 }
 
-static struct secmem_secret *secmem_linger_next(struct list_head *from)
+static struct secmem_place *secmem_linger_next(struct list_head *from)
 {
 	struct secmem_cold *cold;
 
@@ -56,44 +58,24 @@ static struct secmem_secret *secmem_linger_next(struct list_head *from)
 	if (cold)
 		list_del_init(&cold->lingers);
 	spin_unlock(&secmem_linger_lock);
-	return cold ? cold->secret : NULL;
+	return cold ? cold->place : NULL;
 }
 
-/**
- * secmem_linger_settle - end what lingers of a secret
- * @work: of the secret's cold part
- *
- * Context: A worker, with a reference to the vault that is given back.
- */
-void secmem_linger_settle(struct work_struct *work)
-{
-	struct secmem_cold *cold = container_of(work, struct secmem_cold,
-						settle);
-	struct secmem_secret *secret = cold->secret;
-	struct secmem_vault *vault = secret->vault;
-
-	if (!secmem_lock_leave(&secret->lock, SECMEM_ERRAND_SETTLE)) {
-		secmem_access_settle(secret);
-		secmem_errand_unlock(secret);
-	}
-	secmem_vault_put(vault);
-}
-
-/* Also by hand, when the module goes. */
+/* Called directly, too, when the module is unloaded. */
 static void secmem_linger_tick(struct work_struct *work)
 {
-	struct secmem_secret *secret;
+	struct secmem_place *place;
 	LIST_HEAD(now);
 
-	/* What is watched meanwhile waits for the next tick. */
+	/* What begins to linger meanwhile is for the next tick. */
 	spin_lock(&secmem_linger_lock);
 	list_splice_init(&secmem_lingerers, &now);
 	spin_unlock(&secmem_linger_lock);
 
-	while ((secret = secmem_linger_next(&now))) {
-		/* The reference to the vault goes with it. */
-		if (!secmem_errand_queue(&secret->cold->settle))
-			secmem_vault_put(secret->vault);
+	while ((place = secmem_linger_next(&now))) {
+		/* The worker gives the reference to the vault back. */
+		if (!secmem_work_queue(&place->cold->settle))
+			secmem_vault_put(place->vault);
 		cond_resched();
 	}
 }

@@ -9,14 +9,15 @@
 #include <linux/sched/signal.h>
 #include <linux/wait_bit.h>
 
-#include "internal.h"
+#include "base.h"
+#include "lock.h"
 
 struct secmem_lock_sleeper {
 	struct wait_bit_queue_entry entry;
 	s64 deadline;
 };
 
-/* A holder that runs is soon done: try so often before going to sleep. */
+/* How often to try before going to sleep: a holder that runs is soon done. */
 #define SECMEM_LOCK_SPINS	100
 
 /**
@@ -113,8 +114,8 @@ int secmem_lock_wait(struct secmem_lock *lock, unsigned int mode, s64 deadline)
 	/* Who releases the lock after this looks for somebody to wake. */
 	atomic_long_add(SECMEM_LOCK_WAITER, &lock->word);
 	/*
-	 * The last thing that it does before it gives up is to try: so a
-	 * wake-up that was meant for it is not lost for those behind it.
+	 * Before it gives up it tries once more, so that a wake-up that was
+	 * meant for it is not lost for those behind it.
 	 */
 	ret = __wait_on_bit_lock(bit_waitqueue(word, SECMEM_LOCK_HELD_BIT),
 				 &sleeper.entry, secmem_lock_sleep, mode);

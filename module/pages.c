@@ -3,19 +3,24 @@
  * Pages: taken for a vault from the supply of whose call it is, and given back.
  * A vault knows the last supply that served it, which is the only one as a rule.
  */
+#include <linux/memory.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 
-#include "internal.h"
+#include "area.h"
+#include "block.h"
+#include "grow.h"
+#include "pages.h"
+#include "shrink.h"
 
 /**
- * secmem_pages_put - wipe pages and give them back
- * @pages: from secmem_pages_get(), with no page-table entry left
+ * secmem_pages_return - wipe pages and give them back
+ * @pages: from secmem_pages_take(), with no page-table entry left
  * @count: how many
  *
  * Context: Process context, may sleep.
  */
-void secmem_pages_put(struct page **pages, unsigned int count)
+void secmem_pages_return(struct page **pages, unsigned int count)
 {
 	secmem_supply_return(secmem_page_block(pages[0])->supply, pages, count);
 	secmem_count_add(pages, -(s64)count);
@@ -27,7 +32,9 @@ static bool secmem_supply_is_current(const struct secmem_supply *supply)
 	       secmem_user_is_current(supply->user);
 }
 
-/* A vault has it no more; where no other has, only areas are kept. */
+/*
+ * A vault looks to a supply no more. If none does, the supply keeps no spare.
+ */
 static void secmem_supply_part(struct secmem_supply *supply, bool trim)
 {
 	LIST_HEAD(surplus);
@@ -35,15 +42,15 @@ static void secmem_supply_part(struct secmem_supply *supply, bool trim)
 	spin_lock(&supply->lock);
 	supply->vaults--;
 	if (trim && !supply->vaults && supply->spare)
-		secmem_supply_drop_spare(supply, &surplus);
+		secmem_supply_shed_spare(supply, &surplus);
 	spin_unlock(&supply->lock);
-	secmem_supply_lose_all(&surplus);
+	secmem_supply_free_blocks(&surplus);
 	secmem_supply_put(supply);
 }
 
-/* From now on the vault looks there first. */
-static void secmem_supply_join(struct secmem_supply *supply,
-			       struct secmem_vault *vault)
+/* From now on the vault looks to this supply first. */
+static void secmem_source_join(struct secmem_supply *supply,
+			       struct secmem_source *source)
 {
 	struct secmem_supply *old = supply;
 
@@ -51,37 +58,40 @@ static void secmem_supply_join(struct secmem_supply *supply,
 	spin_lock(&supply->lock);
 	supply->vaults++;
 	spin_unlock(&supply->lock);
-	spin_lock(&vault->slots_lock);
-	swap(vault->supply, old);
-	spin_unlock(&vault->slots_lock);
-	/* Its spare stays: it may be that two users create there in turn. */
+	spin_lock(&source->lock);
+	swap(source->supply, old);
+	spin_unlock(&source->lock);
+	/*
+	 * The old one keeps its spare: two users may create in the vault in
+	 * turn.
+	 */
 	if (old)
 		secmem_supply_part(old, false);
 }
 
-/* The current task's, with a reference. */
-static struct secmem_supply *secmem_supply_get(struct secmem_vault *vault)
+/* The supply of the current task, with a reference. */
+static struct secmem_supply *secmem_source_supply(struct secmem_source *source)
 {
 	struct secmem_supply *supply;
 
-	spin_lock(&vault->slots_lock);
-	supply = vault->supply;
+	spin_lock(&source->lock);
+	supply = source->supply;
 	if (supply && secmem_supply_is_current(supply))
 		refcount_inc(&supply->refs);
 	else
 		supply = NULL;
-	spin_unlock(&vault->slots_lock);
+	spin_unlock(&source->lock);
 	if (supply)
 		return supply;
-	supply = secmem_supply_seek();
+	supply = secmem_supply_get();
 	if (supply)
-		secmem_supply_join(supply, vault);
+		secmem_source_join(supply, source);
 	return supply;
 }
 
 /**
- * secmem_pages_get - zeroed pages, charged to the current user
- * @vault: whose they will be
+ * secmem_pages_take - zeroed pages, charged to the current user
+ * @source: of the vault whose they will be
  * @pages: filled in
  * @count: how many
  *
@@ -89,10 +99,10 @@ static struct secmem_supply *secmem_supply_get(struct secmem_vault *vault)
  * Return: 0; -ENOMEM (no memory, or a limit); -EOPNOTSUPP (they must be off the
  * direct map, and stayed).
  */
-int secmem_pages_get(struct secmem_vault *vault, struct page **pages,
-		     unsigned int count)
+int secmem_pages_take(struct secmem_source *source, struct page **pages,
+		      unsigned int count)
 {
-	struct secmem_supply *supply = secmem_supply_get(vault);
+	struct secmem_supply *supply = secmem_source_supply(source);
 	unsigned int taken = 0, bad = 0;
 	LIST_HEAD(surplus);
 	int ret;
@@ -116,7 +126,7 @@ int secmem_pages_get(struct secmem_vault *vault, struct page **pages,
 	/* Those that were taken are not idle any more. */
 	secmem_user_charge(supply->user, (s32)taken - count,
 			   -(s32)(taken + bad), false);
-	secmem_supply_lose_all(&surplus);
+	secmem_supply_free_blocks(&surplus);
 	while (bad--)
 		secmem_page_withdraw();
 	if (!ret)
@@ -129,32 +139,98 @@ put:
 }
 
 /**
- * secmem_pages_end - a vault takes no pages any more
- * @vault: it goes, and has no secret left
+ * secmem_source_setup - no pages were taken yet
+ * @source: zeroed
  *
- * Context: Process context, may sleep.
+ * Context: Any.
  */
-void secmem_pages_end(struct secmem_vault *vault)
+void secmem_source_setup(struct secmem_source *source)
 {
-	if (vault->supply)
-		secmem_supply_part(vault->supply, true);
+	spin_lock_init(&source->lock);
 }
 
 /**
- * secmem_pages_show - how much serves in a vault and who pays, lines of fdinfo
- * @vault: the caller has a reference
+ * secmem_source_end - a vault takes no pages any more
+ * @source: its vault goes, and has no secret left
+ *
+ * Context: Process context, may sleep.
+ */
+void secmem_source_end(struct secmem_source *source)
+{
+	if (source->supply)
+		secmem_supply_part(source->supply, true);
+}
+
+/**
+ * secmem_source_show - how much serves in a vault and who pays, lines of fdinfo
+ * @source: of a vault that the caller has a reference to
  * @seq: where
  *
  * The user is the one who created there last: others may be charged, too.
  *
  * Context: Any.
  */
-void secmem_pages_show(struct secmem_vault *vault, struct seq_file *seq)
+void secmem_source_show(struct secmem_source *source, struct seq_file *seq)
 {
-	spin_lock(&vault->slots_lock);
-	if (vault->supply)
-		secmem_user_show(vault->supply->user, seq);
-	spin_unlock(&vault->slots_lock);
+	spin_lock(&source->lock);
+	if (source->supply)
+		secmem_user_show(source->supply->user, seq);
+	spin_unlock(&source->lock);
 	seq_printf(seq, "vault-bytes:\t%llu\n",
-		   (u64)atomic64_read(&vault->pages) << PAGE_SHIFT);
+		   (u64)atomic64_read(&source->pages) << PAGE_SHIFT);
+}
+
+/*
+ * Memory with a block in it cannot go offline: the core takes pages with a
+ * count of 0 for pages on their way to be free, and would wait for them. Those
+ * that are not frozen yet it knows as allocated.
+ */
+static int secmem_pages_offline(struct notifier_block *notifier,
+				unsigned long event, void *data)
+{
+	const struct memory_notify *range = data;
+
+	if (event != MEM_GOING_OFFLINE)
+		return NOTIFY_DONE;
+	/* Nobody needs these. */
+	secmem_shrink_all();
+	return secmem_block_any(range->start_pfn, range->nr_pages) ?
+		       notifier_from_errno(-EBUSY) :
+		       NOTIFY_OK;
+}
+
+static struct notifier_block secmem_pages_memory_block = {
+	.notifier_call = secmem_pages_offline,
+};
+
+/**
+ * secmem_pages_setup - at module load
+ *
+ * Context: Process context, may sleep.
+ * Return: 0 or an errno.
+ */
+int secmem_pages_setup(void)
+{
+	int ret = secmem_shrink_setup();
+
+	if (ret)
+		return ret;
+	secmem_areas_setup();
+	ret = register_memory_notifier(&secmem_pages_memory_block);
+	if (ret)
+		secmem_shrink_teardown();
+	return ret;
+}
+
+/**
+ * secmem_pages_teardown - at module unload, when no page serves
+ *
+ * Context: Process context, may sleep.
+ */
+void secmem_pages_teardown(void)
+{
+	unregister_memory_notifier(&secmem_pages_memory_block);
+	secmem_shrink_teardown();
+	secmem_areas_teardown();
+	secmem_block_teardown();
 }

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The exits of the machine: suspend, hibernation, reboot, panic.
- *
- * A secret is counted from before its pages are taken until they are wiped. A
- * CREATE counts itself and then looks at the gates; who shuts a gate looks at
- * the count, or at the secrets, after that. With a full barrier on each side,
- * one of the two sees the other.
+ * The exits of the machine: suspend, hibernation, reboot, panic. What a secret
+ * may do meanwhile is said by the gates of gate.c.
  */
-#include <linux/kexec.h>
 #include <linux/module.h>
 #include <linux/notifier.h>
 #include <linux/pm.h>
@@ -15,30 +10,12 @@
 #include <linux/reboot.h>
 #include <linux/sched.h>
 #include <linux/suspend.h>
-#include <linux/wait_bit.h>
 
-#include "internal.h"
-
-static bool secmem_crash_kernel_last;
-module_param_named(crash_kernel_last, secmem_crash_kernel_last, bool, 0644);
-MODULE_PARM_DESC(crash_kernel_last,
-		 "A crash kernel runs behind the wipe: the kernel was booted with crash_kexec_post_notifiers");
-
-/* Gates: what is not created, or not kept, while one is shut. */
-enum {
-	SECMEM_GATE_SUSPEND,		/* secrets that do not outlive a suspend */
-	SECMEM_GATE_HIBERNATE,		/* any, which an image would hold */
-	SECMEM_GATE_RESTORE,		/* any: another kernel's image follows */
-	SECMEM_GATE_END,		/* any, for ever */
-};
-
-static unsigned long secmem_gates;
-
-/* Secrets that live, and CREATEs on their way. */
-static atomic_t secmem_power_live = ATOMIC_INIT(0);
-
-/* Secrets that do not outlive a suspend. */
-static atomic_t secmem_power_volatile = ATOMIC_INIT(0);
+#include "block.h"
+#include "gate.h"
+#include "keep.h"
+#include "power.h"
+#include "vault.h"
 
 /* How long an exit waits for those whose lock somebody holds. */
 #define SECMEM_POWER_PATIENCE	HZ
@@ -46,124 +23,7 @@ static atomic_t secmem_power_volatile = ATOMIC_INIT(0);
 /* How many vaults a refusal names. */
 #define SECMEM_REPORT_MAX	8
 
-static bool secmem_gate_shut(unsigned int gate)
-{
-	return READ_ONCE(secmem_gates) & BIT(gate);
-}
-
-static void secmem_gate_shut_now(unsigned int gate)
-{
-	set_bit(gate, &secmem_gates);
-	/* Pairs with those in secmem_power_enter() and secmem_power_keeps(). */
-	smp_mb__after_atomic();
-}
-
-/**
- * secmem_power_enter - a CREATE begins
- *
- * Context: Any.
- * Return: 0, to be followed by secmem_power_leave() at the secret's end or the
- * CREATE's; -EBUSY (hibernation is on its way), -ESHUTDOWN (for ever).
- */
-int secmem_power_enter(void)
-{
-	int ret = 0;
-
-	atomic_inc(&secmem_power_live);
-	/* Pairs with the one in secmem_gate_shut_now(). */
-	smp_mb__after_atomic();
-	if (secmem_gate_shut(SECMEM_GATE_END))
-		ret = -ESHUTDOWN;
-	else if (secmem_gate_shut(SECMEM_GATE_HIBERNATE) ||
-		 secmem_gate_shut(SECMEM_GATE_RESTORE))
-		ret = -EBUSY;
-	if (ret)
-		secmem_power_leave();
-	return ret;
-}
-
-/**
- * secmem_power_leave - a secret is wiped, or its CREATE has failed
- *
- * Context: Any.
- */
-void secmem_power_leave(void)
-{
-	/*
-	 * Fully ordered: who sees the count fall writes an image, and sees the
-	 * wipe before it; who waits for the last one is seen.
-	 */
-	if (atomic_dec_and_test(&secmem_power_live))
-		wake_up_var(&secmem_power_live);
-}
-
-/**
- * secmem_power_keeps - do the gates let a secret live on
- * @suspend_wipe: it does not outlive a suspend
- *
- * Context: The caller holds the secret's lock. Who publishes it has done so, so
- * that who shuts a gate finds it, or is seen here.
- * Return: false where it must be revoked at once.
- */
-bool secmem_power_keeps(bool suspend_wipe)
-{
-	/* Pairs with the one in secmem_gate_shut_now(). */
-	smp_mb();
-	return !secmem_gate_shut(SECMEM_GATE_END) &&
-	       !secmem_gate_shut(SECMEM_GATE_RESTORE) &&
-	       !(suspend_wipe && secmem_gate_shut(SECMEM_GATE_SUSPEND));
-}
-
-/**
- * secmem_power_suspends - is a suspend or hibernation on its way
- *
- * Context: Any.
- * Return: whether secrets that do not outlive one are not created.
- */
-bool secmem_power_suspends(void)
-{
-	return secmem_gate_shut(SECMEM_GATE_SUSPEND);
-}
-
-/**
- * secmem_power_volatile_begin - one more secret that does not outlive a suspend
- *
- * Context: Any.
- */
-void secmem_power_volatile_begin(void)
-{
-	atomic_inc(&secmem_power_volatile);
-}
-
-/**
- * secmem_power_volatile_end - one less: it is wiped
- *
- * Context: Any.
- */
-void secmem_power_volatile_end(void)
-{
-	/* Fully ordered, so who waits is seen, or sees the count. */
-	if (atomic_dec_and_test(&secmem_power_volatile))
-		wake_up_var(&secmem_power_volatile);
-}
-
-/**
- * secmem_power_panic_why - is SECMEM_PROT_WIPE_PANIC in force
- *
- * A crash kernel is entered before panic notifiers run, unless the kernel was
- * booted with crash_kexec_post_notifiers. No module can see that.
- *
- * Context: Any.
- * Return: SECMEM_WHY_*.
- */
-u8 secmem_power_panic_why(void)
-{
-	if (kexec_crash_loaded() && !READ_ONCE(secmem_crash_kernel_last))
-		return SECMEM_WHY_CRASH_KERNEL;
-	return SECMEM_WHY_IN_FORCE;
-}
-
-/* A gate was shut: end what it lets not live. */
+/* A gate was shut: end the secrets that it does not let live. */
 static void secmem_power_judge(void)
 {
 	struct secmem_vault *vault;
@@ -176,40 +36,35 @@ static void secmem_power_judge(void)
 }
 
 /*
- * The same, for those that do not outlive a suspend: false where one does after
- * all. Its lock is held by a thread that is not scheduled, which the machine must
- * not wait for, nor may it sleep with the secret.
+ * The same for secrets that do not outlive a suspend. False where one lives on,
+ * as a thread that is not scheduled holds its lock: the machine neither waits
+ * for that, nor sleeps with the secret.
  */
 static bool secmem_power_judge_volatile(void)
 {
-	secmem_gate_shut_now(SECMEM_GATE_SUSPEND);
+	secmem_gate_shut(SECMEM_GATE_SUSPEND);
 	secmem_power_judge();
-	if (wait_var_event_timeout(&secmem_power_volatile,
-				   !atomic_read(&secmem_power_volatile),
-				   SECMEM_POWER_PATIENCE))
+	if (secmem_gate_volatile_wait(SECMEM_POWER_PATIENCE))
 		return true;
 	pr_warn("secmem: suspend refused: a secret that does not outlive it is in use\n");
-	clear_bit(SECMEM_GATE_SUSPEND, &secmem_gates);
+	secmem_gate_open(SECMEM_GATE_SUSPEND);
 	return false;
 }
 
 /*
- * The same, for all. First nobody sees the bytes, then they go: half a key is
- * worse for who computes with it than none. But the lock of a secret may be held
- * by a thread that is not scheduled, and CREATEs on their way may have pages that
- * no vault knows of: after a while the bytes go anyway, for which no lock is
- * needed.
+ * End all secrets. First nobody sees the bytes, then they go: half a key is worse
+ * for who computes with it than none. But the lock of a secret may be held by a
+ * thread that is not scheduled, and CREATEs on their way may have pages that no
+ * vault knows of: after a while the bytes go anyway, for which no lock is needed.
  */
 static void secmem_power_end_all(void)
 {
 	secmem_power_judge();
-	wait_var_event_timeout(&secmem_power_live,
-			       !atomic_read(&secmem_power_live),
-			       SECMEM_POWER_PATIENCE);
+	secmem_gate_wait(SECMEM_POWER_PATIENCE);
 	secmem_pages_wipe_all(false);
 }
 
-/* Name those because of whom the machine does not do what it was told. */
+/* Name the vaults because of which the machine does not do what it was told. */
 static void secmem_power_report(const char *what)
 {
 	unsigned int named = 0, others = 0;
@@ -233,19 +88,22 @@ static void secmem_power_report(const char *what)
 			others);
 }
 
-/* Count, refuse; or from here on there is nothing to be counted. */
+/*
+ * Refuse while there are secrets. If there are none, the gate lets no new one
+ * in.
+ */
 static int secmem_power_hibernate(void)
 {
-	secmem_gate_shut_now(SECMEM_GATE_HIBERNATE);
+	secmem_gate_shut(SECMEM_GATE_HIBERNATE);
 	if (!secmem_power_judge_volatile()) {
-		clear_bit(SECMEM_GATE_HIBERNATE, &secmem_gates);
+		secmem_gate_open(SECMEM_GATE_HIBERNATE);
 		return notifier_from_errno(-EBUSY);
 	}
-	if (!atomic_read(&secmem_power_live))
+	if (!secmem_gate_busy())
 		return NOTIFY_OK;
 	secmem_power_report("hibernation");
-	clear_bit(SECMEM_GATE_HIBERNATE, &secmem_gates);
-	clear_bit(SECMEM_GATE_SUSPEND, &secmem_gates);
+	secmem_gate_open(SECMEM_GATE_HIBERNATE);
+	secmem_gate_open(SECMEM_GATE_SUSPEND);
 	return notifier_from_errno(-EBUSY);
 }
 
@@ -261,22 +119,22 @@ static int secmem_power_notify(struct notifier_block *block,
 	case PM_HIBERNATION_PREPARE:
 		return secmem_power_hibernate();
 	case PM_POST_HIBERNATION:
-		clear_bit(SECMEM_GATE_HIBERNATE, &secmem_gates);
-		clear_bit(SECMEM_GATE_SUSPEND, &secmem_gates);
+		secmem_gate_open(SECMEM_GATE_HIBERNATE);
+		secmem_gate_open(SECMEM_GATE_SUSPEND);
 		return NOTIFY_OK;
 	case PM_SUSPEND_PREPARE:
 		return secmem_power_judge_volatile() ?
 			       NOTIFY_OK :
 			       notifier_from_errno(-EBUSY);
 	case PM_POST_SUSPEND:
-		clear_bit(SECMEM_GATE_SUSPEND, &secmem_gates);
+		secmem_gate_open(SECMEM_GATE_SUSPEND);
 		return NOTIFY_OK;
 	case PM_RESTORE_PREPARE:
-		secmem_gate_shut_now(SECMEM_GATE_RESTORE);
+		secmem_gate_shut(SECMEM_GATE_RESTORE);
 		secmem_power_end_all();
 		return NOTIFY_OK;
 	case PM_POST_RESTORE:
-		clear_bit(SECMEM_GATE_RESTORE, &secmem_gates);
+		secmem_gate_open(SECMEM_GATE_RESTORE);
 		return NOTIFY_OK;
 	default:
 		return NOTIFY_DONE;
@@ -290,7 +148,7 @@ static int secmem_power_notify(struct notifier_block *block,
 static int secmem_power_reboot(struct notifier_block *block,
 			       unsigned long action, void *data)
 {
-	secmem_gate_shut_now(SECMEM_GATE_END);
+	secmem_gate_shut(SECMEM_GATE_END);
 	secmem_pages_write_back_from_now();
 	secmem_power_end_all();
 	return NOTIFY_DONE;
@@ -307,7 +165,7 @@ static int secmem_power_reboot(struct notifier_block *block,
  */
 static int secmem_power_prepare(struct device *device)
 {
-	if (READ_ONCE(secmem_gates) || !atomic_read(&secmem_power_live) ||
+	if (secmem_gate_any() || !secmem_gate_busy() ||
 	    (current->flags & PF_KTHREAD))
 		return 0;
 	secmem_power_report("kexec with preserved context");

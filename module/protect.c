@@ -2,7 +2,30 @@
 /*
  * What is in force: of this module on this kernel, and for one secret.
  */
-#include "internal.h"
+#include <linux/kexec.h>
+#include <linux/moduleparam.h>
+
+#include "base.h"
+#include "bytes.h"
+#include "directmap.h"
+#include "protect.h"
+
+static bool secmem_crash_kernel_last;
+module_param_named(crash_kernel_last, secmem_crash_kernel_last, bool, 0644);
+MODULE_PARM_DESC(crash_kernel_last,
+		 "A crash kernel runs behind the wipe: the kernel was booted with crash_kexec_post_notifiers");
+
+/*
+ * Is SECMEM_PROT_WIPE_PANIC in force? A crash kernel is entered before panic
+ * notifiers run, unless the kernel was booted with crash_kexec_post_notifiers. No
+ * module can see that.
+ */
+static u8 secmem_protection_panic_why(void)
+{
+	if (kexec_crash_loaded() && !READ_ONCE(secmem_crash_kernel_last))
+		return SECMEM_WHY_CRASH_KERNEL;
+	return SECMEM_WHY_IN_FORCE;
+}
 
 /**
  * secmem_protections - what this module enforces on this kernel
@@ -33,7 +56,7 @@ u64 secmem_protections(void)
 		mask |= BIT_ULL(SECMEM_PROT_MEMCG);
 	if (secmem_directmap_why() == SECMEM_WHY_IN_FORCE)
 		mask |= BIT_ULL(SECMEM_PROT_DIRECT_MAP);
-	if (secmem_power_panic_why() == SECMEM_WHY_IN_FORCE)
+	if (secmem_protection_panic_why() == SECMEM_WHY_IN_FORCE)
 		mask |= BIT_ULL(SECMEM_PROT_WIPE_PANIC);
 	return mask;
 }
@@ -53,7 +76,7 @@ u8 secmem_protection_why(unsigned int bit)
 	case SECMEM_PROT_DIRECT_MAP:
 		return secmem_directmap_why();
 	case SECMEM_PROT_WIPE_PANIC:
-		return secmem_power_panic_why();
+		return secmem_protection_panic_why();
 	case SECMEM_PROT_MEMCG:
 		return SECMEM_WHY_UNCHARGED;
 	default:

@@ -1,47 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What can be seen from outside: counts, the attributes under
- * /sys/class/misc/secmem (docs/ABI-sysfs-secmem), and the tracepoints of
- * trace.h.
+ * What can be seen from outside: the attributes under /sys/class/misc/secmem
+ * (docs/ABI-sysfs-secmem).
  */
 #include <linux/capability.h>
 #include <linux/device.h>
 #include <linux/module.h>
 #include <linux/sysfs.h>
 
-#include "internal.h"
-
-#define CREATE_TRACE_POINTS
-#include "trace.h"
-
-DEFINE_PER_CPU(struct secmem_counts, secmem_counts);
-
-/**
- * secmem_counts_sum - add the counts of all CPUs up
- * @sum: the result; exact when nothing else runs
- *
- * Context: Any.
- */
-void secmem_counts_sum(struct secmem_counts *sum)
-{
-	const struct secmem_counts *part;
-	int cpu;
-
-	memset(sum, 0, sizeof(*sum));
-	for_each_possible_cpu(cpu) {
-		part = per_cpu_ptr(&secmem_counts, cpu);
-		sum->vaults += READ_ONCE(part->vaults);
-		sum->grants += READ_ONCE(part->grants);
-		sum->secrets += READ_ONCE(part->secrets);
-		sum->pages += READ_ONCE(part->pages);
-		sum->accesses += READ_ONCE(part->accesses);
-		sum->waiters += READ_ONCE(part->waiters);
-		sum->waits += READ_ONCE(part->waits);
-		sum->violations += READ_ONCE(part->violations);
-		sum->wipes += READ_ONCE(part->wipes);
-		sum->poisoned += READ_ONCE(part->poisoned);
-	}
-}
+#include "area.h"
+#include "base.h"
+#include "directmap.h"
+#include "keep.h"
+#include "protect.h"
+#include "stats.h"
 
 static ssize_t version_show(struct device *device,
 			    struct device_attribute *attribute, char *buffer)
@@ -94,7 +66,7 @@ static const struct attribute_group secmem_stats_group = {
 	.attrs = secmem_stats_attributes,
 };
 
-/* A file that shows one of many values, which var names. */
+/* A file that shows one of many values; var says which. */
 #define SECMEM_FILE(text, shows, which)					\
 	{								\
 		.attr = {						\

@@ -16,12 +16,16 @@
  * liked. So areas that are empty stay with their supply: one as its spare, which
  * is idle, the others on a shelf, where nobody is charged for them.
  */
-#include <linux/log2.h>
 #include <linux/slab.h>
 
-#include "internal.h"
+#include "cache.h"
+#include "supply.h"
+#include "window.h"
 
-/* What an empty supply keeps, so that a CREATE and CLOSE in turn cost little. */
+/*
+ * How many pages a supply keeps when nothing is in use, so that CREATE and
+ * CLOSE in turn cost little.
+ */
 #define SECMEM_SPARE_PAGES	((u32)DIV_ROUND_UP(SZ_32K, PAGE_SIZE))
 
 static struct secmem_supply *secmem_supply_create(struct secmem_user *user,
@@ -55,12 +59,12 @@ static struct secmem_supply *secmem_supply_find(struct secmem_user *user,
 }
 
 /**
- * secmem_supply_seek - the current task's
+ * secmem_supply_get - the current task's
  *
  * Context: Process context, may sleep.
  * Return: a reference, or NULL: no memory to make it.
  */
-struct secmem_supply *secmem_supply_seek(void)
+struct secmem_supply *secmem_supply_get(void)
 {
 	struct secmem_user *user = secmem_user_get();
 	struct secmem_supply *supply, *fresh;
@@ -77,7 +81,7 @@ struct secmem_supply *secmem_supply_seek(void)
 		if (!fresh)
 			break;
 		ret = xa_insert(&user->supplies, memcg, fresh, SECMEM_GFP);
-		/* It keeps the reference to the user. */
+		/* The new supply keeps the reference to the user. */
 		if (!ret)
 			return fresh;
 		kfree(fresh);
@@ -97,7 +101,10 @@ void secmem_supply_put(struct secmem_supply *supply)
 	struct xarray *all = &supply->user->supplies;
 	bool last;
 
-	/* Who finds it there, under that lock, finds it with a reference. */
+	/*
+	 * Others find it in the xarray, under its lock, and take a reference
+	 * there.
+	 */
 	if (refcount_dec_not_one(&supply->refs))
 		return;
 	xa_lock(all);
@@ -112,7 +119,7 @@ void secmem_supply_put(struct secmem_supply *supply)
 	kfree(supply);
 }
 
-static void secmem_supply_lose(struct secmem_block *block)
+static void secmem_supply_free_block(struct secmem_block *block)
 {
 	struct secmem_supply *supply = block->supply;
 	u32 idle = block->shelved ? 0 : block->idle;
@@ -123,30 +130,30 @@ static void secmem_supply_lose(struct secmem_block *block)
 }
 
 /**
- * secmem_supply_lose_all - give blocks back to the kernel
+ * secmem_supply_free_blocks - give blocks back to the kernel
  * @blocks: by_supply; empty, and on no other list any more
  *
  * Context: Process context, may sleep.
  */
-void secmem_supply_lose_all(struct list_head *blocks)
+void secmem_supply_free_blocks(struct list_head *blocks)
 {
 	struct secmem_block *block, *next;
 
-	/* No CPU is to know their pages by a window any more, if they had one. */
+	/* No CPU may keep a translation of a window to their pages. */
 	list_for_each_entry(block, blocks, by_supply) {
 		if (block->removed) {
-			secmem_window_forget();
+			secmem_window_flush();
 			break;
 		}
 	}
 	list_for_each_entry_safe(block, next, blocks, by_supply) {
-		secmem_supply_lose(block);
+		secmem_supply_free_block(block);
 		cond_resched();
 	}
 }
 
 /**
- * secmem_supply_detach - a block goes that was kept
+ * secmem_supply_detach - a block goes that was cached
  * @supply: its supply
  * @block: empty, to be lost behind the lock
  * @surplus: where it goes
@@ -170,7 +177,7 @@ static bool secmem_supply_shelve(struct secmem_supply *supply,
 				 struct secmem_block *block)
 {
 	lockdep_assert_held(&supply->lock);
-	if (block->area != SECMEM_AREA_HELD || !secmem_kept_add(block))
+	if (block->area != SECMEM_AREA_HELD || !secmem_cache_add(block))
 		return false;
 	block->shelved = true;
 	list_move_tail(&block->by_supply, &supply->shelf);
@@ -180,7 +187,7 @@ static bool secmem_supply_shelve(struct secmem_supply *supply,
 	return true;
 }
 
-static void secmem_supply_drop(struct secmem_supply *supply,
+static void secmem_supply_shed(struct secmem_supply *supply,
 			       struct secmem_block *block,
 			       struct list_head *surplus)
 {
@@ -192,23 +199,26 @@ static void secmem_supply_drop(struct secmem_supply *supply,
 }
 
 /**
- * secmem_supply_drop_spare - keep no more than areas
+ * secmem_supply_shed_spare - keep no more than areas
  * @supply: it has a spare
  * @surplus: what is to be lost behind the lock
  *
  * Context: The caller holds @supply's lock.
  */
-void secmem_supply_drop_spare(struct secmem_supply *supply,
+void secmem_supply_shed_spare(struct secmem_supply *supply,
 			      struct list_head *surplus)
 {
 	struct secmem_block *block = supply->spare;
 
 	supply->spare = NULL;
-	secmem_kept_del(block);
-	secmem_supply_drop(supply, block, surplus);
+	secmem_cache_del(block);
+	secmem_supply_shed(supply, block, surplus);
 }
 
-/* An area may be a spare as long as nobody pays for it. */
+/*
+ * May an empty block stay as the spare? A small one may, and an area while
+ * nobody pays for idle pages.
+ */
 static bool secmem_supply_may_spare(struct secmem_supply *supply,
 				    const struct secmem_block *block)
 {
@@ -221,10 +231,11 @@ static bool secmem_supply_may_spare(struct secmem_supply *supply,
 }
 
 /*
- * Take blocks off their supply that it need not keep: empty ones but one, and
- * that one too, where it is more than what is in use and than a few pages, or
- * no vault is left. One that did not leave the direct map is never kept: the
- * next may. Nor is one with bad memory, which the kernel is to have.
+ * A block has pages back: take off the supply what it need not keep. Of empty
+ * blocks one stays as the spare, while a vault looks to the supply and the
+ * block is no larger than what is in use, or than a few pages. A block that did
+ * not leave the direct map does not stay, as the next one may leave it; nor
+ * does one with bad memory, which is for the kernel to deal with.
  */
 static void secmem_supply_trim(struct secmem_supply *supply,
 			       struct secmem_block *block,
@@ -232,166 +243,22 @@ static void secmem_supply_trim(struct secmem_supply *supply,
 {
 	lockdep_assert_held(&supply->lock);
 	if (supply->spare && !secmem_supply_may_spare(supply, supply->spare))
-		secmem_supply_drop_spare(supply, surplus);
+		secmem_supply_shed_spare(supply, surplus);
 	if (!secmem_block_empty(block))
 		return;
 	if (secmem_block_exposed(block) || block->bad) {
 		list_move(&block->by_supply, surplus);
 		supply->total -= secmem_block_pages(block);
 	} else if (!supply->spare && secmem_supply_may_spare(supply, block) &&
-		   secmem_kept_add(block)) {
+		   secmem_cache_add(block)) {
 		supply->spare = block;
 		list_move_tail(&block->by_supply, &supply->idle);
 	} else {
-		secmem_supply_drop(supply, block, surplus);
+		secmem_supply_shed(supply, block, surplus);
 	}
 }
 
-/* A block whose pages are idle, on no list of its supply yet. */
-static struct secmem_block *secmem_supply_gain(struct secmem_supply *supply,
-					       unsigned int order,
-					       enum secmem_split split)
-{
-	struct secmem_block *block;
-	int ret;
-
-	lockdep_assert_held(&supply->grow);
-	ret = secmem_user_charge(supply->user, 0, 1 << order, true);
-	if (ret)
-		return ERR_PTR(ret);
-	block = secmem_block_create(supply->user->account, order, split);
-	if (IS_ERR(block)) {
-		secmem_user_charge(supply->user, 0, -(1 << order), false);
-		return block;
-	}
-	block->supply = supply;
-	refcount_inc(&supply->refs);
-	if (block->area == SECMEM_AREA_LOSS)
-		supply->lossy = true;
-	return block;
-}
-
-/* Where memory is short, or in pieces, of what order there is; -ENOMEM below 0. */
-static struct secmem_block *secmem_supply_gain_some(struct secmem_supply *supply,
-						    int order,
-						    enum secmem_split split)
-{
-	struct secmem_block *block = ERR_PTR(-ENOMEM);
-
-	for (; block == ERR_PTR(-ENOMEM) && order >= 0; order--)
-		block = secmem_supply_gain(supply, order, split);
-	return block;
-}
-
-/*
- * A first small block may split an area and leave the rest of it to others; from
- * then on an area is taken as a whole, and so for all where half of what a user
- * may lose is lost: short runs, one secret each, would use it up. Where the
- * bounds are reached, one that is kept in another memory cgroup goes first, as
- * it is split already; then small pieces are sought. What is left then is the
- * direct map, for no more than what is wanted, so that no such page lies idle.
- */
-static struct secmem_block *secmem_supply_make(struct secmem_supply *supply,
-					       int order, unsigned int want)
-{
-	struct secmem_account *account = supply->user->account;
-	bool whole = supply->lossy || secmem_area_scarce(account);
-	struct secmem_block *block;
-
-	block = secmem_supply_gain(supply, order,
-				   whole && order < SECMEM_BLOCK_ORDER ?
-					   SECMEM_SPLIT_NOT :
-					   SECMEM_SPLIT_MAY);
-	if (block == ERR_PTR(-EDQUOT) && order < SECMEM_BLOCK_ORDER) {
-		block = secmem_supply_gain(supply, SECMEM_BLOCK_ORDER,
-					   SECMEM_SPLIT_MAY);
-		order++;
-	}
-	if (block == ERR_PTR(-EDQUOT) && secmem_kept_give(account))
-		block = secmem_supply_gain(supply, SECMEM_BLOCK_ORDER,
-					   SECMEM_SPLIT_MAY);
-	if (block == ERR_PTR(-ENOMEM))
-		block = secmem_supply_gain_some(supply, order - 1,
-						SECMEM_SPLIT_MAY);
-	if (block == ERR_PTR(-EDQUOT))
-		block = secmem_supply_gain_some(supply,
-						min_t(int, ilog2(want),
-						      SECMEM_SMALL_ORDER),
-						SECMEM_SPLIT_NOT);
-	if (block == ERR_PTR(-EDQUOT))
-		block = secmem_supply_gain_some(supply, ilog2(want),
-						SECMEM_SPLIT_EXPOSED);
-	return block;
-}
-
-/* As much again as there is, or what is wanted: no more may lie idle. */
-static unsigned int secmem_supply_order(struct secmem_supply *supply,
-					unsigned int want)
-{
-	u32 total;
-
-	spin_lock(&supply->lock);
-	total = supply->total;
-	spin_unlock(&supply->lock);
-	return min_t(unsigned int, SECMEM_BLOCK_ORDER,
-		     max_t(unsigned int, order_base_2(want),
-			   total ? ilog2(total) : 0));
-}
-
-/* Is anything idle; or else something on the shelf. */
-static bool secmem_supply_has_idle(struct secmem_supply *supply)
-{
-	struct secmem_block *block;
-	bool has;
-
-	spin_lock(&supply->lock);
-	has = !list_empty(&supply->idle);
-	block = list_first_entry_or_null(&supply->shelf, struct secmem_block,
-					 by_supply);
-	if (!has && block &&
-	    !secmem_user_charge(supply->user, 0, secmem_block_pages(block),
-				true)) {
-		secmem_kept_del(block);
-		block->shelved = false;
-		list_move(&block->by_supply, &supply->idle);
-		supply->total += secmem_block_pages(block);
-		has = true;
-	}
-	spin_unlock(&supply->lock);
-	return has;
-}
-
-/**
- * secmem_supply_grow - another block, if still nothing is idle
- * @supply: the caller has a reference
- * @want: pages
- *
- * Context: Process context, may sleep.
- * Return: 0; -ENOMEM; -EOPNOTSUPP, as secmem_pages_get().
- */
-int secmem_supply_grow(struct secmem_supply *supply, unsigned int want)
-{
-	struct secmem_block *block;
-
-	if (mutex_lock_killable(&supply->grow))
-		return -ENOMEM;
-	if (secmem_supply_has_idle(supply)) {
-		mutex_unlock(&supply->grow);
-		return 0;
-	}
-	block = secmem_supply_make(supply, secmem_supply_order(supply, want),
-				   want);
-	if (!IS_ERR(block)) {
-		spin_lock(&supply->lock);
-		list_add(&block->by_supply, &supply->idle);
-		supply->total += secmem_block_pages(block);
-		spin_unlock(&supply->lock);
-	}
-	mutex_unlock(&supply->grow);
-	return PTR_ERR_OR_ZERO(block);
-}
-
-/* An idle page of a block, for good: it serves, or is found to be bad. */
+/* Take an idle page off a block: it will serve, or turns out to be bad. */
 static struct page *secmem_block_take(struct secmem_block *block)
 {
 	unsigned int i = find_first_zero_bit(block->used,
@@ -427,7 +294,7 @@ unsigned int secmem_supply_take(struct secmem_supply *supply,
 					 by_supply);
 		if (supply->spare == block) {
 			supply->spare = NULL;
-			secmem_kept_del(block);
+			secmem_cache_del(block);
 		}
 		page = secmem_block_take(block);
 		if (secmem_page_bad(page)) {
@@ -448,14 +315,17 @@ unsigned int secmem_supply_take(struct secmem_supply *supply,
 	return taken;
 }
 
-static void secmem_page_put(struct page *page, struct list_head *surplus)
+static void secmem_page_return(struct page *page, struct list_head *surplus)
 {
 	struct secmem_block *block = secmem_page_block(page);
 	struct secmem_supply *supply = block->supply;
 	bool bad = secmem_page_bad(page);
 
 	if (bad) {
-		/* While the page keeps the supply, and that the user. */
+		/*
+		 * This comes first: the page keeps the supply, and that keeps
+		 * the user.
+		 */
 		secmem_user_charge(supply->user, 0, -1, false);
 		secmem_page_withdraw();
 	} else {
@@ -492,9 +362,11 @@ void secmem_supply_return(struct secmem_supply *supply, struct page **pages,
 	LIST_HEAD(surplus);
 	unsigned int i;
 
-	/* In this order, so that the user is there until all is accounted. */
+	/*
+	 * This comes first: the last block that goes may take the user with it.
+	 */
 	secmem_user_charge(user, -(s32)count, count, false);
 	for (i = 0; i < count; i++)
-		secmem_page_put(pages[i], &surplus);
-	secmem_supply_lose_all(&surplus);
+		secmem_page_return(pages[i], &surplus);
+	secmem_supply_free_blocks(&surplus);
 }

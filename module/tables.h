@@ -13,7 +13,10 @@
 /* Where the kernel's half begins. */
 #define SECMEM_TABLES_FIRST	(~0UL << __VIRTUAL_MASK_SHIFT)
 
-/* Each address space has that half, and shares all but its first level. */
+/*
+ * Each address space maps the kernel's half, through an own first level and
+ * shared tables below.
+ */
 static inline pgd_t *secmem_tables_root(void)
 {
 	return current->mm->pgd;
@@ -26,7 +29,10 @@ static inline pgd_t *secmem_tables_root(void)
 static inline pgd_t *secmem_tables_root(void)
 {
 	u64 ttbr = read_sysreg(ttbr1_el1);
-	/* It may point past the table's start, where fewer bits are in use. */
+	/*
+	 * The register may point behind the table's start, where fewer bits of
+	 * an address are in use.
+	 */
 	phys_addr_t root = ttbr & GENMASK_ULL(47, PAGE_SHIFT);
 
 	if (IS_ENABLED(CONFIG_ARM64_PA_BITS_52))
@@ -37,8 +43,8 @@ static inline pgd_t *secmem_tables_root(void)
 #endif
 
 /*
- * The entry of an address whose tables stay meanwhile; NULL where there is none,
- * or a larger one.
+ * The entry of an address. The caller knows that its tables stay. NULL where
+ * there is no entry, or a larger one.
  */
 static inline pte_t *secmem_tables_entry(unsigned long at)
 {

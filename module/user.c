@@ -10,17 +10,29 @@
  * limit either. Namespaces of root count for nobody but the uid: root sets
  * limits, and may run containers of many.
  */
+#include <linux/moduleparam.h>
 #include <linux/sched/user.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 
-#include "internal.h"
+#include "user.h"
 
-/* Idle pages that an account is not charged for, beside one for each that serves. */
+unsigned long secmem_memlock_cap;
+module_param_named(memlock_cap, secmem_memlock_cap, ulong, 0644);
+MODULE_PARM_DESC(memlock_cap,
+		 "Bytes a user may lock, in place of RLIMIT_MEMLOCK; 0: none");
+
+/*
+ * The allowance of an account: idle pages that are not charged, beyond as many
+ * as serve.
+ */
 #define SECMEM_IDLE_FREE	((u32)(SZ_2M >> PAGE_SHIFT))
 
-/* By uid; and users by that of their account, in the high half, and theirs. */
+/*
+ * Accounts by uid. Users by the uid of their account, in the high half, and
+ * their own.
+ */
 static DEFINE_XARRAY_FLAGS(secmem_accounts, XA_FLAGS_ACCOUNT);
 static DEFINE_XARRAY_FLAGS(secmem_users, XA_FLAGS_ACCOUNT);
 
@@ -50,7 +62,7 @@ static struct secmem_account *secmem_account_get(u32 uid)
 			return NULL;
 		fresh->uid = uid;
 		fresh->refs = 1;
-		INIT_LIST_HEAD(&fresh->kept);
+		INIT_LIST_HEAD(&fresh->cached);
 		ret = xa_insert(&secmem_accounts, uid, fresh, SECMEM_GFP);
 		if (!ret)
 			return fresh;
@@ -94,7 +106,10 @@ void secmem_account_put(struct secmem_account *account)
 	}
 }
 
-/* Whose account the current task's uid is charged to: of a namespace's owner. */
+/*
+ * The uid whose account the current task is charged to: in a user namespace
+ * that a user made, its owner's.
+ */
 static u32 secmem_account_uid(void)
 {
 	const struct user_namespace *ns = current_user_ns();
@@ -229,7 +244,10 @@ static bool secmem_user_may(long locked)
 	       capable(CAP_IPC_LOCK);
 }
 
-/* Pages more, or fewer. What the current task has not asked for is not refused. */
+/*
+ * Charge some pages more, or fewer. Only what the current task asks for is
+ * refused.
+ */
 static bool secmem_user_add(atomic_long_t *locked, long more, bool asked)
 {
 	long held = atomic_long_read(locked);
@@ -254,8 +272,9 @@ static bool secmem_user_lock(struct secmem_user *user, long more, bool asked)
 }
 
 /*
- * Of idle pages that are more than those that serve, an allowance is not charged:
- * one of each account, as each of its uids would have one else. With user->lock.
+ * How many of the idle pages beyond as many as serve are not charged: what is
+ * left of the account's allowance. An account has one, or each of its uids
+ * would bring another. With user->lock.
  */
 static u32 secmem_user_spare(struct secmem_user *user, s64 beyond)
 {
@@ -271,6 +290,25 @@ static u32 secmem_user_spare(struct secmem_user *user, s64 beyond)
 					  before + room - user->spared));
 	return room;
 }
+
+/*
+ * What a user is charged for. Of his pages, u serve and i are idle (those of a
+ * shelved block are neither):
+ *
+ *	beyond  = max(0, i - u)			idle, and more than serve
+ *	spared  = min(beyond, what is left of the account's allowance)
+ *	charged = u + beyond - spared
+ *
+ * Pages that serve are charged. As many idle ones are not: a supply doubles when
+ * it grows, so up to half of it may be idle through no wish of the user's. All
+ * beyond that is charged, but for the allowance, so that a CREATE and CLOSE in turn
+ * need no new block. It follows that nobody locks much more than the limit:
+ *
+ *	i <= u:	u + i <= 2 u = 2 charged
+ *	i > u:	u + i <  2 i = 2 (u + beyond) = 2 (charged + spared)
+ *
+ * so at most twice the limit and the allowance come together.
+ */
 
 /**
  * secmem_user_charge - a user has so many pages more, or fewer

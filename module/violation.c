@@ -17,8 +17,9 @@
 #include <linux/user_namespace.h>
 #include <linux/workqueue.h>
 
-#include "internal.h"
+#include "base.h"
 #include "trace.h"
+#include "violation.h"
 
 /* Lines that wait to be printed. */
 #define SECMEM_VIOLATIONS	64
@@ -50,7 +51,10 @@ static unsigned int secmem_violation_first, secmem_violation_count;
 static unsigned int secmem_violation_lost;	/* the ring was full */
 static struct secmem_violator secmem_violators[SECMEM_VIOLATORS + 1];
 
-/* One line, or how many were lost behind those: false where there is none. */
+/*
+ * Take one line; or how many were lost behind those. False where there is
+ * neither.
+ */
 static bool secmem_violation_take(struct secmem_violation *violation,
 				  unsigned int *lost)
 {
@@ -104,7 +108,10 @@ static u64 secmem_violator_who(void)
 
 	if (space == &init_user_ns)
 		return __kuid_val(current_uid());
-	/* The outermost that somebody made; what is in it, he can make, too. */
+	/*
+	 * The outermost namespace that is not the initial one: its owner can
+	 * make all that are in it.
+	 */
 	while (space->parent != &init_user_ns)
 		space = space->parent;
 	return uid_eq(space->owner, GLOBAL_ROOT_UID) ?
@@ -114,18 +121,17 @@ static u64 secmem_violator_who(void)
 
 static struct secmem_violator *secmem_violator_find(u64 who)
 {
-	struct secmem_violator *at, *free = NULL;
+	struct secmem_violator *found = secmem_violators, *free = NULL;
 
 	lockdep_assert_held(&secmem_violation_lock);
-	for (at = secmem_violators; at < secmem_violators + SECMEM_VIOLATORS;
-	     at++) {
-		if (at->until && at->who == who)
-			return at;
-		if (!free && (!at->until || time_after(jiffies, at->until)))
-			free = at;
+	for (; found < secmem_violators + SECMEM_VIOLATORS; found++) {
+		if (found->until && found->who == who)
+			return found;
+		if (!free && (!found->until || time_after(jiffies, found->until)))
+			free = found;
 	}
 	if (!free)
-		return at;
+		return found;
 	free->who = who;
 	free->left_out = 0;
 	ratelimit_default_init(&free->limit);
@@ -151,23 +157,23 @@ static bool secmem_violator_may(unsigned int *left_out)
 
 /**
  * secmem_violation_note - a touch is refused
- * @vault: whose view was touched
+ * @vault: the number of the one whose view was touched
  * @vmf: the touch
  * @closed: of a secret that is closed, not one that is shut
  *
  * Context: Process context, from a fault; locks may be held. Does not sleep.
  */
-void secmem_violation_note(struct secmem_vault *vault,
-			   const struct vm_fault *vmf, bool closed)
+void secmem_violation_note(unsigned long vault, const struct vm_fault *vmf,
+			   bool closed)
 {
 	struct secmem_violation violation = {
 		.pid = task_tgid_nr(current),
-		.vault = vault->number,
+		.vault = vault,
 		.pgoff = vmf->pgoff,
 		.write = vmf->flags & FAULT_FLAG_WRITE,
 		.closed = closed,
 	};
-	unsigned int at;
+	unsigned int index;
 	bool wanted;
 
 	secmem_count_add(violations, 1);
@@ -179,8 +185,8 @@ void secmem_violation_note(struct secmem_vault *vault,
 	if (wanted && secmem_violation_count == SECMEM_VIOLATIONS) {
 		secmem_violation_lost++;
 	} else if (wanted) {
-		at = secmem_violation_first + secmem_violation_count++;
-		secmem_violations[at % SECMEM_VIOLATIONS] = violation;
+		index = secmem_violation_first + secmem_violation_count++;
+		secmem_violations[index % SECMEM_VIOLATIONS] = violation;
 	}
 	spin_unlock(&secmem_violation_lock);
 	if (wanted)

@@ -7,29 +7,30 @@
  */
 #include <linux/poll.h>
 
-#include "internal.h"
+#include "watch.h"
+#include "work.h"
 
-/* Of one grant; each costs some microseconds with interrupts off. */
+/* Of one grant. To wake each costs some microseconds with interrupts off. */
 #define SECMEM_WATCHES_MAX	1024
 
 /**
  * secmem_watch_answer - what poll says of a secret
- * @secret: the place
+ * @place: the place
  *
  * Context: Any. Without the secret's lock the answer may be over at once.
  * Return: a mask of EPOLL*.
  */
-__poll_t secmem_watch_answer(const struct secmem_secret *secret)
+__poll_t secmem_watch_answer(const struct secmem_place *place)
 {
-	u8 state = READ_ONCE(secret->state);
+	u8 state = READ_ONCE(place->state);
 
 	if (state == SECMEM_CLOSED)
 		return EPOLLHUP;
 	if (state == SECMEM_CLOSING ||
-	    secmem_secret_closes(secret, READ_ONCE(secret->generation)))
+	    secmem_secret_closes(place, READ_ONCE(place->generation)))
 		return EPOLLPRI;
 	return state == SECMEM_WRITING ||
-			       secmem_secret_is(secret, SECMEM_IS_TORN) ?
+			       secmem_place_is(place, SECMEM_IS_TORN) ?
 		       0 :
 		       EPOLLIN | EPOLLRDNORM;
 }
@@ -61,18 +62,18 @@ static bool secmem_watch_room(struct secmem_grant *grant)
 __poll_t secmem_watch_poll(struct file *file, struct poll_table_struct *table)
 {
 	struct secmem_grant *grant = file->private_data;
-	struct secmem_secret *secret = grant->secret;
+	struct secmem_place *place = grant->place;
 	struct secmem_cold *cold;
 
-	if (!secret)
+	if (!place)
 		return EPOLLERR;
-	/* Else who polls looks only. */
+	/* Without a _qproc the caller only looks. */
 	if (table && table->_qproc) {
 		if (!secmem_watch_room(grant)) {
 			WRITE_ONCE(grant->crowded, true);
 			return EPOLLERR;
 		}
-		cold = secret->cold;
+		cold = place->cold;
 		spin_lock(&cold->watch_lock);
 		if (list_empty(&grant->by_watch))
 			list_add_tail(&grant->by_watch, &cold->watched);
@@ -82,30 +83,30 @@ __poll_t secmem_watch_poll(struct file *file, struct poll_table_struct *table)
 		smp_mb();
 	}
 	/* The grant keeps the place from another secret. */
-	return secmem_watch_answer(secret) |
+	return secmem_watch_answer(place) |
 	       (READ_ONCE(grant->crowded) ? EPOLLERR : 0);
 }
 
 /**
  * secmem_watch_tell - poll's answer has changed
- * @secret: the place
+ * @place: the place
  *
- * Context: Process context. The caller holds @secret's lock.
+ * Context: Process context. The caller holds @place's lock.
  */
-void secmem_watch_tell(struct secmem_secret *secret)
+void secmem_watch_tell(struct secmem_place *place)
 {
-	struct secmem_cold *cold = secret->cold;
+	struct secmem_cold *cold = place->cold;
 
-	lockdep_assert_held(&secret->lock);
+	lockdep_assert_held(&place->lock);
 	if (!cold)
 		return;
 	/* Pairs with the one in secmem_watch_poll(): it sees, or is seen. */
 	smp_mb();
 	if (list_empty(&cold->watched))
 		return;
-	kref_get(&secret->vault->ref);
-	if (!secmem_errand_tell(&cold->tell))
-		secmem_vault_put(secret->vault);
+	kref_get(&place->vault->ref);
+	if (!secmem_work_tell(&cold->tell))
+		secmem_vault_put(place->vault);
 }
 
 /**
@@ -117,7 +118,7 @@ void secmem_watch_tell(struct secmem_secret *secret)
 void secmem_watch_work(struct work_struct *work)
 {
 	struct secmem_cold *cold = container_of(work, struct secmem_cold, tell);
-	struct secmem_vault *vault = cold->secret->vault;
+	struct secmem_vault *vault = cold->place->vault;
 	struct secmem_grant *grant;
 	LIST_HEAD(now);
 
@@ -146,7 +147,7 @@ void secmem_watch_work(struct work_struct *work)
  */
 void secmem_watch_end(struct secmem_grant *grant)
 {
-	struct secmem_cold *cold = grant->secret ? grant->secret->cold : NULL;
+	struct secmem_cold *cold = grant->place ? grant->place->cold : NULL;
 
 	if (!cold)
 		return;

@@ -21,7 +21,7 @@
  * its TLB past the end, and whoever made the kernel read this very address on
  * that very CPU would see the page: a window is open that much longer for the
  * bug that could have read it while it was. It ends with that CPU's next flush of
- * everything, and at the latest in secmem_window_forget(), before the page goes
+ * everything, and at the latest in secmem_window_flush(), before the page goes
  * back to the kernel.
  */
 #include <linux/cache.h>
@@ -33,17 +33,21 @@
 #include <asm/tlbflush.h>
 #endif
 
-#include "internal.h"
+#include "symbol.h"
 #include "tables.h"
+#include "window.h"
 
 /*
- * As I/O memory, so that a reader of /proc/kcore sees a hole there: it would
- * take the page from the page table and go to it by the direct map, where it is
- * not.
+ * Marked as I/O memory, so that a reader of /proc/kcore skips it. Otherwise it
+ * would look the page up in the page table and read it by the direct map, where
+ * it is not.
  */
 #define SECMEM_WINDOW_FLAGS	(VM_MAP | VM_IOREMAP)
 
-/* How many pages apart, so that no two CPUs write to one line of the table. */
+/*
+ * Windows lie so many pages apart that no two of their entries share a cache
+ * line.
+ */
 #define SECMEM_WINDOW_STRIDE	(SMP_CACHE_BYTES / sizeof(pte_t))
 
 struct secmem_window {
@@ -54,38 +58,46 @@ struct secmem_window {
 /* All constant between setup and teardown. */
 static DEFINE_PER_CPU(struct secmem_window, secmem_windows);
 
-/* For one who cannot wait until the CPU's own is free: it may be in use. */
+/* For the end of the machine, when the CPU's own window may be in use. */
 static struct secmem_window secmem_window_last;
 
 /* Where all of them lie: each CPU's, and the last. */
 static void *secmem_window_area;
 #define SECMEM_WINDOW_PAGES	((num_possible_cpus() + 1) * SECMEM_WINDOW_STRIDE)
 
-/* What the area is made for; it stays between the windows. */
+/* The page that the area was mapped with, to find its entries. */
 static struct page *secmem_window_page;
 
 #ifdef CONFIG_X86_64
-/* Here. By hand: no function that flushes one address alone is exported. */
-static void secmem_window_flush(const struct secmem_window *window)
+/*
+ * On this CPU alone. Written here, as no function that flushes one kernel
+ * address is exported.
+ */
+static void secmem_window_flush_one(const struct secmem_window *window)
 {
 	asm volatile("invlpg (%0)" : : "r" (window->at) : "memory");
 }
 
-/* Nobody walks by an entry that is not there, so none has to be waited for. */
-static void secmem_window_settle(void)
+/*
+ * An entry that was not present is in no TLB, so there is nothing to wait for.
+ */
+static void secmem_window_sync(void)
 {
 }
 #else
 /* Everywhere. */
-static void secmem_window_flush(const struct secmem_window *window)
+static void secmem_window_flush_one(const struct secmem_window *window)
 {
 	unsigned long at = (unsigned long)window->at;
 
 	flush_tlb_kernel_range(at, at + PAGE_SIZE);
 }
 
-/* By hand: a panic may have stopped what puts the kernel's own off. */
-static void secmem_window_settle(void)
+/*
+ * Written here: set_pte() may put its own barriers off, and at a panic that
+ * does not end.
+ */
+static void secmem_window_sync(void)
 {
 	dsb(ishst);
 	isb();
@@ -96,13 +108,13 @@ static void secmem_window_show(const struct secmem_window *window,
 			       struct page *page)
 {
 	set_pte(window->pte, mk_pte(page, PAGE_KERNEL));
-	secmem_window_settle();
+	secmem_window_sync();
 }
 
 static void secmem_window_shut(const struct secmem_window *window)
 {
 	set_pte(window->pte, __pte(0));
-	secmem_window_flush(window);
+	secmem_window_flush_one(window);
 }
 
 static int secmem_window_create(struct secmem_window *window, void *at)
@@ -181,7 +193,7 @@ int secmem_window_setup(void)
 	for_each_possible_cpu(cpu)
 		secmem_window_shut(per_cpu_ptr(&secmem_windows, cpu));
 	secmem_window_shut(&secmem_window_last);
-	secmem_window_forget();
+	secmem_window_flush();
 	return 0;
 fail:
 	secmem_window_teardown();
@@ -234,12 +246,12 @@ void *secmem_window_force(struct page *page)
 }
 
 /**
- * secmem_window_forget - no CPU keeps what it saw in a window that is shut
+ * secmem_window_flush - no CPU keeps what it saw in a window that is shut
  *
  * Context: Process context, interrupts on.
  */
-void secmem_window_forget(void)
+void secmem_window_flush(void)
 {
 	if (IS_ENABLED(CONFIG_X86_64) && secmem_window_area)
-		secmem_directmap_flush(secmem_window_area, SECMEM_WINDOW_PAGES);
+		secmem_symbol_flush(secmem_window_area, SECMEM_WINDOW_PAGES);
 }

@@ -617,11 +617,11 @@ TEST_F(vault, unknown_call_is_enotty)
 	unsigned char arg[256] = { sizeof(struct secmem_op) };
 	unsigned int nr;
 
-	for (nr = 0x0c; nr < 0x100; nr++)
+	for (nr = 0x0e; nr < 0x100; nr++)
 		EXPECT_EQ(-ENOTTY,
 			  sm_ioctl(self->v.fd, _IO(SECMEM_IOC_MAGIC, nr), arg));
 	/* The numbers carry neither size nor direction, nor another magic. */
-	for (nr = 0; nr < 0x0c; nr++) {
+	for (nr = 0; nr < 0x0e; nr++) {
 		EXPECT_EQ(-ENOTTY, sm_ioctl(self->v.fd,
 					    _IOC(_IOC_READ | _IOC_WRITE,
 						 SECMEM_IOC_MAGIC, nr, 24),

@@ -459,7 +459,7 @@ TEST_F_TIMEOUT(revoke, touches_see_the_secret_or_sigbus, 120)
 /* Everybody at once, on the same few secrets. */
 
 #define STORM_ROUNDS 1500
-/* How many places of a size rest, in module/vault.c. */
+/* How many places of a size rest, in module/place.c. */
 #define QUARANTINE 64
 
 struct storm {

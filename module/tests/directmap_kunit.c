@@ -9,6 +9,10 @@
 #include <linux/uaccess.h>
 
 #include "kunit.h"
+#include "../alias.h"
+#include "../directmap.h"
+#include "../symbol.h"
+#include "../window.h"
 
 static unsigned int secmem_test_left;	/* calls until one fails */
 
@@ -113,12 +117,14 @@ static void secmem_directmap_tries_again(struct kunit *test)
 
 	secmem_bytes_layout(&bytes, 1, 1);
 	secmem_directmap_use(secmem_test_fail, secmem_test_say_so);
-	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, vault, false), 0);
+	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, &vault->source, false),
+			0);
 	KUNIT_EXPECT_FALSE(test, secmem_page_removed(secmem_bytes_page(&bytes, 0)));
 	secmem_bytes_destroy(&bytes);
 
 	KUNIT_ASSERT_TRUE(test, secmem_directmap_route());
-	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, vault, false), 0);
+	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, &vault->source, false),
+			0);
 	KUNIT_EXPECT_TRUE(test, secmem_page_removed(secmem_bytes_page(&bytes, 0)));
 	secmem_bytes_destroy(&bytes);
 	secmem_kunit_vault_end(vault);
@@ -225,7 +231,8 @@ static void secmem_window_is_forgotten(struct kunit *test)
 	if (num_online_cpus() < 2)
 		kunit_skip(test, "there is no other CPU");
 	secmem_bytes_layout(&bytes, 1, 1);
-	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, vault, false), 0);
+	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, &vault->source, false),
+			0);
 	page = secmem_bytes_page(&bytes, 0);
 	/* Control: it keeps something. If it has to flush at once, try again. */
 	for (i = 0; i < 100 && !kept; i++) {

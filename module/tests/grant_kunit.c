@@ -40,8 +40,8 @@ static int secmem_grant_test_init(struct kunit *test)
 		secmem_vault_put(vault);
 		return -ENOMEM;
 	}
-	vault->first = grant;
-	grant->first = true;
+	vault->root = grant;
+	grant->is_root = true;
 	test->priv = grant;
 	return 0;
 }
@@ -111,12 +111,23 @@ static void secmem_grant_answers_its_mm(struct kunit *test)
 	mmput(other);
 }
 
+static int secmem_test_export(struct secmem_grant *grant, u64 handle,
+			      u32 rights)
+{
+	static const struct file_operations none;
+	struct secmem_export_args args = { .handle = handle, .rights = rights };
+	struct file *file = NULL;
+	int ret = secmem_grant_export(grant, &args, &none, &file);
+
+	WARN_ON_ONCE(file);
+	return ret;
+}
+
 /* EXPORT's refusals, none of which makes anything. */
 static void secmem_grant_export_rights(struct kunit *test)
 {
 	struct secmem_grant *grant = test->priv;
 	struct secmem_counts before, after;
-	struct secmem_call call = {};
 	u32 rights, asked, wrong = 0;
 
 	before = secmem_kunit_counts();
@@ -125,40 +136,36 @@ static void secmem_grant_export_rights(struct kunit *test)
 		for (asked = 1; asked <= SECMEM_RIGHT_ALL; asked++) {
 			if (!(asked & ~rights))
 				continue;
-			call.export.rights = asked;
-			wrong += secmem_grant_export(grant, &call) != -EACCES;
+			wrong += secmem_test_export(grant, 0, asked) != -EACCES;
 		}
 		cond_resched();
 	}
 	KUNIT_EXPECT_EQ(test, wrong, 0U);
 	grant->rights = SECMEM_RIGHT_ALL;
-	call.export.rights = SECMEM_RIGHT_READ;
-	call.export.handle = 1;
-	KUNIT_EXPECT_EQ(test, secmem_grant_export(grant, &call), -ENOENT);
+	KUNIT_EXPECT_EQ(test, secmem_test_export(grant, 1, SECMEM_RIGHT_READ),
+			-ENOENT);
 	after = secmem_kunit_counts();
 	KUNIT_EXPECT_EQ(test, after.grants, before.grants);
-	KUNIT_EXPECT_NULL(test, call.file);
 }
 
 /* A grant of one secret knows that one handle. */
 static void secmem_grant_single(struct kunit *test)
 {
 	struct secmem_grant *grant = test->priv, *single;
-	struct secmem_secret *secret, *other;
-	struct secmem_call call = {};
+	struct secmem_place *place, *other;
 	u64 handle, second;
 
-	secret = secmem_kunit_secret(test, grant->vault, 1, &handle);
+	place = secmem_kunit_secret(test, grant->vault, 1, &handle);
 	other = secmem_kunit_secret(test, grant->vault, 1, &second);
-	KUNIT_EXPECT_PTR_EQ(test, secmem_grant_find(grant, handle), secret);
+	KUNIT_EXPECT_PTR_EQ(test, secmem_grant_find(grant, handle), place);
 	KUNIT_EXPECT_PTR_EQ(test, secmem_grant_find(grant, second), other);
 
-	atomic_set(&secret->keepers, 1);
+	atomic_set(&place->own_grants, 1);
 	kref_get(&grant->vault->ref);
-	single = secmem_grant_create(grant->vault, grant, secret, handle,
+	single = secmem_grant_create(grant->vault, grant, place, handle,
 				     SECMEM_RIGHT_ALL);
 	KUNIT_ASSERT_NOT_NULL(test, single);
-	KUNIT_EXPECT_PTR_EQ(test, secmem_grant_find(single, handle), secret);
+	KUNIT_EXPECT_PTR_EQ(test, secmem_grant_find(single, handle), place);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(secmem_grant_find(single, second)),
 			(long)-ENOENT);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(secmem_grant_find(single, 0)),
@@ -169,14 +176,14 @@ static void secmem_grant_single(struct kunit *test)
 	KUNIT_EXPECT_NE(test, single->id, 0ULL);
 	KUNIT_EXPECT_NE(test, single->id, grant->id);
 	/* It is no way to the vault. */
-	call.export.rights = SECMEM_RIGHT_READ;
-	KUNIT_EXPECT_EQ(test, secmem_grant_export(single, &call), -EACCES);
+	KUNIT_EXPECT_EQ(test, secmem_test_export(single, 0, SECMEM_RIGHT_READ),
+			-EACCES);
 
 	/* The vault's grant goes; what the other one keeps does not. */
 	secmem_grant_release(grant);
 	test->priv = NULL;
 	KUNIT_EXPECT_EQ(test, (int)other->state, (int)SECMEM_CLOSED);
-	KUNIT_EXPECT_EQ(test, (int)secret->state, (int)SECMEM_OPEN);
+	KUNIT_EXPECT_EQ(test, (int)place->state, (int)SECMEM_OPEN);
 	secmem_grant_release(single);
 }
 
@@ -185,7 +192,7 @@ static void secmem_grant_last_era(struct kunit *test)
 {
 	struct secmem_grant *grant = test->priv, *other;
 	struct secmem_vault *vault = grant->vault;
-	struct secmem_secret *before, *after;
+	struct secmem_place *before, *after;
 	u64 old, new;
 
 	kref_get(&vault->ref);

@@ -3,16 +3,7 @@
  * The lifecycle, against rules that are written down here a second time: every
  * event in every state, and every short sequence of events.
  */
-#include <linux/completion.h>
-#include <linux/kthread.h>
-
 #include "kunit.h"
-
-struct secmem_lifecycle_test {
-	struct secmem_vault *vault;
-	struct secmem_secret *secret;
-	u32 generation;
-};
 
 static const char * const secmem_state_names[SECMEM_STATES] = {
 	"CLOSED", "OPEN", "READING", "WRITING", "CLOSING",
@@ -22,47 +13,6 @@ static const char * const secmem_event_names[SECMEM_EVENTS] = {
 	"CREATE", "HOLD_READ", "HOLD_WRITE", "COPY_OUT", "COPY_IN",
 	"DROP",	  "DROP_LAST", "SEAL",	     "CLOSE",	 "REVOKE",
 };
-
-/* A new secret, open and free. */
-static void secmem_lifecycle_renew(struct kunit *test)
-{
-	struct secmem_lifecycle_test *ctx = test->priv;
-
-	ctx->secret = secmem_kunit_secret(test, ctx->vault, 1, NULL);
-	ctx->generation = ctx->secret->generation;
-}
-
-static int secmem_lifecycle_test_init(struct kunit *test)
-{
-	struct secmem_lifecycle_test *ctx;
-
-	ctx = kunit_kzalloc(test, sizeof(*ctx), GFP_KERNEL);
-	if (!ctx)
-		return -ENOMEM;
-	ctx->vault = secmem_kunit_vault(test);
-	test->priv = ctx;
-	secmem_lifecycle_renew(test);
-	return 0;
-}
-
-static void secmem_lifecycle_test_exit(struct kunit *test)
-{
-	struct secmem_lifecycle_test *ctx = test->priv;
-
-	if (ctx && ctx->vault)
-		secmem_kunit_vault_end(ctx->vault);
-}
-
-static int secmem_lifecycle_step(struct kunit *test, enum secmem_event event)
-{
-	struct secmem_lifecycle_test *ctx = test->priv;
-	int ret;
-
-	KUNIT_ASSERT_TRUE(test, secmem_lock_try(&ctx->secret->lock));
-	ret = secmem_secret_step(ctx->secret, ctx->generation, event);
-	secmem_secret_unlock(ctx->secret);
-	return ret;
-}
 
 /* What a writer, a reader and a closer are told; and the state after it. */
 static int secmem_lifecycle_expect(enum secmem_state state,
@@ -139,37 +89,37 @@ static void secmem_lifecycle_one(struct kunit *test, enum secmem_state state,
 				 enum secmem_event event, bool sealed,
 				 bool torn)
 {
-	struct secmem_lifecycle_test *ctx = test->priv;
+	struct secmem_kunit_place *ctx = test->priv;
 	struct secmem_counts before, after;
 	enum secmem_state next;
 	int expected, peeked, ret;
 	s64 ended;
 
-	if (ctx->secret->state == SECMEM_CLOSED)
-		secmem_lifecycle_renew(test);
+	if (ctx->place->state == SECMEM_CLOSED)
+		secmem_kunit_renew(test);
 	if (state == SECMEM_CLOSED)
-		secmem_kunit_close(test, ctx->secret);
-	ctx->secret->state = state;
-	secmem_secret_set(ctx->secret, SECMEM_IS_SEALED, sealed);
-	secmem_secret_set(ctx->secret, SECMEM_IS_TORN, torn);
+		secmem_kunit_close(test, ctx->place);
+	ctx->place->state = state;
+	secmem_place_set(ctx->place, SECMEM_IS_SEALED, sealed);
+	secmem_place_set(ctx->place, SECMEM_IS_TORN, torn);
 	expected = secmem_lifecycle_expect(state, event, sealed, torn, &next);
 
 	before = secmem_kunit_counts();
-	KUNIT_ASSERT_TRUE(test, secmem_lock_try(&ctx->secret->lock));
-	peeked = secmem_secret_peek(ctx->secret, ctx->generation, event);
-	secmem_secret_unlock(ctx->secret);
+	KUNIT_ASSERT_TRUE(test, secmem_lock_try(&ctx->place->lock));
+	peeked = secmem_place_peek(ctx->place, ctx->generation, event);
+	secmem_place_unlock(ctx->place);
 	KUNIT_EXPECT_EQ_MSG(test, peeked, expected,
 			    "%s in %s, sealed %d, torn %d",
 			    secmem_event_names[event],
 			    secmem_state_names[state], sealed, torn);
-	KUNIT_EXPECT_EQ(test, (int)ctx->secret->state, (int)state);
+	KUNIT_EXPECT_EQ(test, (int)ctx->place->state, (int)state);
 	/* A place without bytes is not let open: publish does that alone. */
 	if (state == SECMEM_CLOSED && event == SECMEM_EVENT_CREATE)
 		return;
 
-	ret = secmem_lifecycle_step(test, event);
+	ret = secmem_kunit_step(test, event);
 	KUNIT_EXPECT_EQ(test, ret, peeked);
-	KUNIT_EXPECT_EQ_MSG(test, (int)ctx->secret->state, (int)next,
+	KUNIT_EXPECT_EQ_MSG(test, (int)ctx->place->state, (int)next,
 			    "%s in %s, sealed %d, torn %d",
 			    secmem_event_names[event],
 			    secmem_state_names[state], sealed, torn);
@@ -180,15 +130,15 @@ static void secmem_lifecycle_one(struct kunit *test, enum secmem_state state,
 	KUNIT_EXPECT_EQ(test, before.pages - after.pages, ended);
 	if (!ended)
 		return;
-	KUNIT_EXPECT_TRUE(test, atomic64_read(&ctx->secret->first.word) &
+	KUNIT_EXPECT_TRUE(test, atomic64_read(&ctx->place->root.word) &
 					SECMEM_WORD_FROZEN);
-	KUNIT_EXPECT_NULL(test, ctx->secret->bytes.many);
-	KUNIT_EXPECT_EQ(test, (int)ctx->secret->cold->label[0], 0);
+	KUNIT_EXPECT_NULL(test, ctx->place->bytes.many);
+	KUNIT_EXPECT_EQ(test, (int)ctx->place->cold->label[0], 0);
 }
 
 static void secmem_lifecycle_table(struct kunit *test)
 {
-	struct secmem_lifecycle_test *ctx = test->priv;
+	struct secmem_kunit_place *ctx = test->priv;
 	unsigned int state, event, flags;
 
 	for (state = 0; state < SECMEM_STATES; state++)
@@ -197,40 +147,40 @@ static void secmem_lifecycle_table(struct kunit *test)
 				secmem_lifecycle_one(test, state, event,
 						     flags & 1, flags & 2);
 	/* What is forced into a state of access has no access to end. */
-	if (ctx->secret->state != SECMEM_CLOSED)
-		ctx->secret->state = SECMEM_OPEN;
+	if (ctx->place->state != SECMEM_CLOSED)
+		ctx->place->state = SECMEM_OPEN;
 }
 
 /* Another generation is never taken for this one, whatever the state. */
 static void secmem_lifecycle_generation(struct kunit *test)
 {
-	struct secmem_lifecycle_test *ctx = test->priv;
+	struct secmem_kunit_place *ctx = test->priv;
 	static const u32 generations[] = { 0, 1, 2, 6, 8, 9, U32_MAX };
 	unsigned int state, event, i;
 	int expected, ret;
 
-	ctx->secret->generation = 7;
-	KUNIT_ASSERT_TRUE(test, secmem_lock_try(&ctx->secret->lock));
+	ctx->place->generation = 7;
+	KUNIT_ASSERT_TRUE(test, secmem_lock_try(&ctx->place->lock));
 	for (state = 0; state < SECMEM_STATES; state++) {
-		ctx->secret->state = state;
+		ctx->place->state = state;
 		for (event = 0; event < SECMEM_EVENTS; event++) {
 			for (i = 0; i < ARRAY_SIZE(generations); i++) {
 				expected = generations[i] && generations[i] < 7 ?
 						   -EKEYREVOKED : -ENOENT;
-				ret = secmem_secret_peek(ctx->secret,
-							 generations[i], event);
+				ret = secmem_place_peek(ctx->place,
+							generations[i], event);
 				KUNIT_EXPECT_EQ(test, ret, expected);
-				ret = secmem_secret_step(ctx->secret,
-							 generations[i], event);
+				ret = secmem_place_step(ctx->place,
+							generations[i], event);
 				KUNIT_EXPECT_EQ(test, ret, expected);
-				KUNIT_EXPECT_EQ(test, (int)ctx->secret->state,
+				KUNIT_EXPECT_EQ(test, (int)ctx->place->state,
 						(int)state);
 			}
 		}
 	}
-	ctx->secret->state = SECMEM_OPEN;
-	ctx->secret->generation = ctx->generation;
-	secmem_secret_unlock(ctx->secret);
+	ctx->place->state = SECMEM_OPEN;
+	ctx->place->generation = ctx->generation;
+	secmem_place_unlock(ctx->place);
 }
 
 /*
@@ -333,7 +283,7 @@ static int secmem_model_move(struct secmem_model *model, enum secmem_move move)
 	}
 }
 
-/* The same, as the module's callers of secmem_secret_step() do it. */
+/* The same, as the module's callers of secmem_place_step() do it. */
 static int secmem_sequence_move(struct kunit *test,
 				const struct secmem_model *model,
 				enum secmem_move move)
@@ -349,65 +299,65 @@ static int secmem_sequence_move(struct kunit *test,
 		[SECMEM_MOVE_CLOSE] = SECMEM_EVENT_CLOSE,
 		[SECMEM_MOVE_REVOKE] = SECMEM_EVENT_REVOKE,
 	};
-	struct secmem_lifecycle_test *ctx = test->priv;
+	struct secmem_kunit_place *ctx = test->priv;
 	bool drops = move == SECMEM_MOVE_RELEASE || move == SECMEM_MOVE_DIE;
 	enum secmem_event event = events[move];
 	int ret;
 
 	if (drops && model->readers > 1)
 		event = SECMEM_EVENT_DROP;
-	ret = secmem_lifecycle_step(test, event);
+	ret = secmem_kunit_step(test, event);
 	if (ret)
 		return ret;
 	if (move == SECMEM_MOVE_COPY_IN)
-		secmem_secret_set(ctx->secret, SECMEM_IS_TORN, 0);
+		secmem_place_set(ctx->place, SECMEM_IS_TORN, 0);
 	else if (move == SECMEM_MOVE_SEAL)
-		secmem_secret_set(ctx->secret, SECMEM_IS_SEALED, 1);
+		secmem_place_set(ctx->place, SECMEM_IS_SEALED, 1);
 	else if (drops && model->writers)
-		secmem_secret_set(ctx->secret, SECMEM_IS_TORN,
-				  move == SECMEM_MOVE_DIE);
+		secmem_place_set(ctx->place, SECMEM_IS_TORN,
+				 move == SECMEM_MOVE_DIE);
 	return 0;
 }
 
-static bool secmem_sequence_agrees(struct secmem_secret *secret,
+static bool secmem_sequence_agrees(struct secmem_place *place,
 				   const struct secmem_model *model)
 {
 	if (model->closed)
-		return secret->state == SECMEM_CLOSED;
-	if (secmem_secret_is(secret, SECMEM_IS_SEALED) != model->sealed ||
-	    secmem_secret_is(secret, SECMEM_IS_TORN) != model->torn)
+		return place->state == SECMEM_CLOSED;
+	if (secmem_place_is(place, SECMEM_IS_SEALED) != model->sealed ||
+	    secmem_place_is(place, SECMEM_IS_TORN) != model->torn)
 		return false;
 	if (model->closing)
-		return secret->state == SECMEM_CLOSING;
+		return place->state == SECMEM_CLOSING;
 	if (model->writers)
-		return secret->state == SECMEM_WRITING;
-	return secret->state == (model->readers ? SECMEM_READING : SECMEM_OPEN);
+		return place->state == SECMEM_WRITING;
+	return place->state == (model->readers ? SECMEM_READING : SECMEM_OPEN);
 }
 
 /* Put a secret to where the model is. */
 static void secmem_sequence_restore(struct kunit *test,
 				    const struct secmem_model *model)
 {
-	struct secmem_lifecycle_test *ctx = test->priv;
+	struct secmem_kunit_place *ctx = test->priv;
 
-	if (ctx->secret->state == SECMEM_CLOSED)
-		secmem_lifecycle_renew(test);
-	secmem_secret_set(ctx->secret, SECMEM_IS_SEALED, model->sealed);
-	secmem_secret_set(ctx->secret, SECMEM_IS_TORN, model->torn);
+	if (ctx->place->state == SECMEM_CLOSED)
+		secmem_kunit_renew(test);
+	secmem_place_set(ctx->place, SECMEM_IS_SEALED, model->sealed);
+	secmem_place_set(ctx->place, SECMEM_IS_TORN, model->torn);
 	if (model->closing)
-		ctx->secret->state = SECMEM_CLOSING;
+		ctx->place->state = SECMEM_CLOSING;
 	else if (model->writers)
-		ctx->secret->state = SECMEM_WRITING;
+		ctx->place->state = SECMEM_WRITING;
 	else
-		ctx->secret->state = model->readers ? SECMEM_READING :
-						      SECMEM_OPEN;
+		ctx->place->state = model->readers ? SECMEM_READING :
+						     SECMEM_OPEN;
 }
 
 static unsigned long secmem_sequence_walk(struct kunit *test,
 					  const struct secmem_model *from,
 					  unsigned int depth)
 {
-	struct secmem_lifecycle_test *ctx = test->priv;
+	struct secmem_kunit_place *ctx = test->priv;
 	unsigned long walked = 0;
 	struct secmem_model model;
 	unsigned int move;
@@ -419,11 +369,11 @@ static unsigned long secmem_sequence_walk(struct kunit *test,
 		ret = secmem_sequence_move(test, from, move);
 		walked++;
 		if (ret != expected ||
-		    !secmem_sequence_agrees(ctx->secret, &model))
+		    !secmem_sequence_agrees(ctx->place, &model))
 			KUNIT_FAIL(test,
 				   "move %u at depth %u: %d, expected %d; state %s",
 				   move, depth, ret, expected,
-				   secmem_state_names[ctx->secret->state]);
+				   secmem_state_names[ctx->place->state]);
 		if (depth > 1)
 			walked += secmem_sequence_walk(test, &model, depth - 1);
 		/* A closed secret stays: only a new one goes on from before. */
@@ -436,7 +386,7 @@ static unsigned long secmem_sequence_walk(struct kunit *test,
 
 static void secmem_lifecycle_sequences(struct kunit *test)
 {
-	struct secmem_lifecycle_test *ctx = test->priv;
+	struct secmem_kunit_place *ctx = test->priv;
 	const struct secmem_model open = {};
 	struct secmem_counts before = secmem_kunit_counts(), after;
 	unsigned long walked;
@@ -451,175 +401,13 @@ static void secmem_lifecycle_sequences(struct kunit *test)
 	kunit_info(test, "%lu moves, %lld secrets wiped", walked,
 		   after.wipes - before.wipes);
 	secmem_sequence_restore(test, &open);
-	secmem_kunit_close(test, ctx->secret);
-}
-
-static int secmem_lifecycle_copy(struct kunit *test, u32 flags, s64 deadline)
-{
-	struct secmem_lifecycle_test *ctx = test->priv;
-	struct secmem_waiter waiter;
-
-	secmem_secret_wait_setup(&waiter, NULL, ctx->secret, flags, deadline);
-	return secmem_secret_lock_for(&waiter, ctx->generation,
-				      SECMEM_EVENT_COPY_OUT);
-}
-
-/* Waits that end without anybody's help. */
-static void secmem_lifecycle_deadline(struct kunit *test)
-{
-	struct secmem_lifecycle_test *ctx = test->priv;
-	struct secmem_secret *secret = ctx->secret;
-
-	KUNIT_ASSERT_EQ(test,
-			secmem_lifecycle_step(test, SECMEM_EVENT_HOLD_WRITE),
-			0);
-	KUNIT_EXPECT_EQ(test,
-			secmem_lifecycle_copy(test, SECMEM_NOWAIT,
-					      SECMEM_FOREVER),
-			-EAGAIN);
-	KUNIT_EXPECT_EQ(test,
-			secmem_lifecycle_copy(test, 0, 0),
-			-ETIMEDOUT);
-	KUNIT_EXPECT_EQ(test, atomic_read(&secret->cold->waiters), 0);
-	KUNIT_EXPECT_EQ(test,
-			secmem_secret_close(NULL, secret, ctx->generation, 0, 0),
-			-ETIMEDOUT);
-	KUNIT_EXPECT_EQ(test, (int)secret->state, (int)SECMEM_CLOSING);
-	KUNIT_EXPECT_EQ(test,
-			secmem_secret_close(NULL, secret, ctx->generation,
-					    SECMEM_NOWAIT, SECMEM_FOREVER),
-			-EAGAIN);
-	KUNIT_EXPECT_EQ(test,
-			secmem_lifecycle_copy(test, 0, SECMEM_FOREVER),
-			-EKEYREVOKED);
-	/* The last release finishes what the closers gave up. */
-	KUNIT_EXPECT_EQ(test,
-			secmem_lifecycle_step(test, SECMEM_EVENT_DROP_LAST),
-			0);
-	KUNIT_EXPECT_EQ(test, (int)secret->state, (int)SECMEM_CLOSED);
-	KUNIT_EXPECT_EQ(test,
-			secmem_secret_close(NULL, secret, ctx->generation, 0, 0), 0);
-}
-
-struct secmem_closer {
-	struct secmem_secret *secret;
-	u32 generation;
-	int result;
-	struct completion done;
-};
-
-static int secmem_closer_run(void *data)
-{
-	struct secmem_closer *closer = data;
-
-	closer->result = secmem_secret_close(NULL, closer->secret,
-					     closer->generation, 0,
-					     SECMEM_FOREVER);
-	complete(&closer->done);
-	return 0;
-}
-
-/* Two closers wait for the same end, and both learn of it. */
-static void secmem_lifecycle_closers(struct kunit *test)
-{
-	struct secmem_lifecycle_test *ctx = test->priv;
-	struct secmem_closer closers[2];
-	struct task_struct *task;
-	unsigned long patience;
-	unsigned int i;
-
-	KUNIT_ASSERT_EQ(test,
-			secmem_lifecycle_step(test, SECMEM_EVENT_HOLD_READ), 0);
-	for (i = 0; i < ARRAY_SIZE(closers); i++) {
-		closers[i].secret = ctx->secret;
-		closers[i].generation = ctx->generation;
-		closers[i].result = 1;
-		init_completion(&closers[i].done);
-		task = kthread_run(secmem_closer_run, &closers[i], "closer");
-		if (IS_ERR(task)) {
-			KUNIT_FAIL(test, "no thread");
-			complete(&closers[i].done);
-		}
-	}
-	patience = jiffies + 20 * HZ;
-	while (atomic_read(&ctx->secret->cold->waiters) <
-		       (int)ARRAY_SIZE(closers) &&
-	       time_before(jiffies, patience))
-		cond_resched();
-	KUNIT_EXPECT_EQ(test, atomic_read(&ctx->secret->cold->waiters), 2);
-	KUNIT_EXPECT_EQ(test, (int)ctx->secret->state, (int)SECMEM_CLOSING);
-	for (i = 0; i < ARRAY_SIZE(closers); i++)
-		KUNIT_EXPECT_FALSE(test, completion_done(&closers[i].done));
-
-	KUNIT_EXPECT_EQ(test,
-			secmem_lifecycle_step(test, SECMEM_EVENT_DROP_LAST),
-			0);
-	for (i = 0; i < ARRAY_SIZE(closers); i++) {
-		wait_for_completion(&closers[i].done);
-		KUNIT_EXPECT_EQ(test, closers[i].result, 0);
-	}
-	KUNIT_EXPECT_EQ(test, atomic_read(&ctx->secret->cold->waiters), 0);
-}
-
-/* A damaged canary is told to the closer, after the wipe. */
-static void secmem_lifecycle_damage(struct kunit *test)
-{
-	struct secmem_lifecycle_test *ctx = test->priv;
-	struct secmem_secret *secret = ctx->secret;
-
-	secmem_kunit_flip(&secret->bytes, secret->bytes.offset - 1, 1);
-	KUNIT_EXPECT_EQ(test,
-			secmem_secret_close(NULL, secret, ctx->generation, 0, 0),
-			-EBADMSG);
-	KUNIT_EXPECT_EQ(test, (int)secret->state, (int)SECMEM_CLOSED);
-	KUNIT_EXPECT_EQ(test,
-			secmem_secret_close(NULL, secret, ctx->generation, 0, 0), 0);
-}
-
-static void secmem_lifecycle_stat(struct kunit *test)
-{
-	struct secmem_lifecycle_test *ctx = test->priv;
-	struct secmem_status stat = {
-		.handle = secmem_secret_handle(ctx->secret),
-	};
-
-	secmem_secret_set(ctx->secret, SECMEM_IS_SEALED, 1);
-	KUNIT_EXPECT_EQ(test, secmem_secret_stat(ctx->secret, &stat), 0);
-	KUNIT_EXPECT_EQ(test, stat.state, (u32)SECMEM_STATE_OPEN);
-	KUNIT_EXPECT_EQ(test, stat.stat_flags, SECMEM_STAT_SEALED);
-	KUNIT_EXPECT_EQ(test, stat.length, 1ULL);
-	KUNIT_EXPECT_STREQ(test, stat.label, "kunit");
-	secmem_secret_set(ctx->secret, SECMEM_IS_SEALED, 0);
-	secmem_secret_set(ctx->secret, SECMEM_IS_TORN, 1);
-	ctx->secret->state = SECMEM_CLOSING;
-	KUNIT_EXPECT_EQ(test, secmem_secret_stat(ctx->secret, &stat), 0);
-	KUNIT_EXPECT_EQ(test, stat.state, (u32)SECMEM_STATE_CLOSING);
-	KUNIT_EXPECT_EQ(test, stat.stat_flags, SECMEM_STAT_OWNERDEAD);
-	KUNIT_EXPECT_EQ(test, secmem_secret_revoke(NULL, ctx->secret,
-						   ctx->generation), 0);
-	KUNIT_EXPECT_EQ(test, secmem_secret_stat(ctx->secret, &stat), 0);
-	KUNIT_EXPECT_EQ(test, stat.state, (u32)SECMEM_STATE_CLOSED);
-	KUNIT_EXPECT_EQ(test, stat.stat_flags, 0U);
-	KUNIT_EXPECT_EQ(test, stat.length, 0ULL);
-	KUNIT_EXPECT_EQ(test, (int)stat.label[0], 0);
-	KUNIT_EXPECT_EQ(test, secmem_secret_revoke(NULL, ctx->secret,
-						   ctx->generation), 0);
-	stat.handle = secmem_handle_make(ctx->secret->vault, ctx->secret->slot,
-					 ctx->generation + 1);
-	KUNIT_EXPECT_EQ(test, secmem_secret_stat(ctx->secret, &stat), -ENOENT);
-	KUNIT_EXPECT_EQ(test, secmem_secret_revoke(NULL, ctx->secret,
-						   ctx->generation + 1),
-			-ENOENT);
+	secmem_kunit_close(test, ctx->place);
 }
 
 static struct kunit_case secmem_lifecycle_cases[] = {
 	KUNIT_CASE(secmem_lifecycle_table),
 	KUNIT_CASE(secmem_lifecycle_generation),
 	KUNIT_CASE(secmem_lifecycle_sequences),
-	KUNIT_CASE(secmem_lifecycle_deadline),
-	KUNIT_CASE(secmem_lifecycle_closers),
-	KUNIT_CASE(secmem_lifecycle_damage),
-	KUNIT_CASE(secmem_lifecycle_stat),
 	{}
 };
 
@@ -627,8 +415,8 @@ static struct kunit_suite secmem_lifecycle_suite = {
 	.name = "secmem_lifecycle",
 	.suite_init = secmem_kunit_suite_init,
 	.suite_exit = secmem_kunit_suite_exit,
-	.init = secmem_lifecycle_test_init,
-	.exit = secmem_lifecycle_test_exit,
+	.init = secmem_kunit_place_init,
+	.exit = secmem_kunit_place_exit,
 	.test_cases = secmem_lifecycle_cases,
 };
 

@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 
 #include "kunit.h"
+#include "../protect.h"
 
 static const siphash_key_t secmem_test_key = { { 1, 2 } };
 
@@ -81,7 +82,8 @@ static void secmem_pages_account(struct kunit *test)
 		before = secmem_kunit_counts();
 		locked = secmem_test_locked();
 		secmem_bytes_layout(&bytes, lengths[i], 1);
-		KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, vault, false), 0);
+		KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, &vault->source, false),
+				0);
 		after = secmem_kunit_counts();
 		KUNIT_EXPECT_EQ(test, after.pages - before.pages,
 				(s64)bytes.count);
@@ -142,20 +144,25 @@ static void secmem_pages_limit(struct kunit *test)
 	secmem_memlock_cap = (locked + 2) * PAGE_SIZE;
 	old = override_creds(plain);
 	secmem_bytes_layout(&bytes, 2 * PAGE_SIZE + 1, 1);
-	KUNIT_EXPECT_EQ(test, secmem_bytes_create(&bytes, vault, false), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, secmem_bytes_create(&bytes, &vault->source, false),
+			-ENOMEM);
 	KUNIT_EXPECT_EQ(test, secmem_test_locked(), locked);
 	secmem_bytes_layout(&bytes, 2 * PAGE_SIZE, 1);
-	KUNIT_EXPECT_EQ(test, secmem_bytes_create(&bytes, vault, false), 0);
+	KUNIT_EXPECT_EQ(test, secmem_bytes_create(&bytes, &vault->source, false),
+			0);
 	secmem_bytes_layout(&second, 1, 1);
-	KUNIT_EXPECT_EQ(test, secmem_bytes_create(&second, vault, false), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, secmem_bytes_create(&second, &vault->source, false),
+			-ENOMEM);
 	secmem_bytes_destroy(&bytes);
-	KUNIT_EXPECT_EQ(test, secmem_bytes_create(&second, vault, false), 0);
+	KUNIT_EXPECT_EQ(test, secmem_bytes_create(&second, &vault->source, false),
+			0);
 	secmem_bytes_destroy(&second);
 	revert_creds(old);
 
 	/* Who may lock as he likes is charged all the same. */
 	secmem_bytes_layout(&bytes, 3 * PAGE_SIZE, 1);
-	KUNIT_EXPECT_EQ(test, secmem_bytes_create(&bytes, vault, false), 0);
+	KUNIT_EXPECT_EQ(test, secmem_bytes_create(&bytes, &vault->source, false),
+			0);
 	KUNIT_EXPECT_EQ(test, secmem_test_locked() - locked, 3L);
 	secmem_bytes_destroy(&bytes);
 	KUNIT_EXPECT_EQ(test, secmem_test_locked(), locked);
@@ -177,8 +184,10 @@ static void secmem_pages_random(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, copy);
 	secmem_bytes_layout(&one, PAGE_SIZE + 100, 1);
 	secmem_bytes_layout(&two, PAGE_SIZE + 100, 1);
-	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&one, vault, true), 0);
-	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&two, vault, true), 0);
+	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&one, &vault->source, true),
+			0);
+	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&two, &vault->source, true),
+			0);
 	secmem_bytes_read(&one, 0, copy, one.length);
 	KUNIT_EXPECT_FALSE(test, secmem_bytes_equal(&two, copy));
 	/* All of it: no run of 16 zeros, and nothing beside it. */
@@ -208,7 +217,8 @@ static void secmem_pages_copy(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
 		secmem_bytes_layout(&bytes, lengths[i], 1);
-		KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, vault, false), 0);
+		KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, &vault->source, false),
+				0);
 		/* In pieces that straddle the pages' borders. */
 		for (at = 0; at < lengths[i]; at += 61)
 			secmem_bytes_write(&bytes, at, from + at,
@@ -250,7 +260,8 @@ static void secmem_pages_canary_one(struct kunit *test,
 	u32 at, end, size;
 
 	secmem_bytes_layout(&bytes, length, align);
-	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, vault, false), 0);
+	KUNIT_ASSERT_EQ(test, secmem_bytes_create(&bytes, &vault->source, false),
+			0);
 	secmem_canary_plant(&bytes, &secmem_test_key, SECMEM_TEST_HANDLE);
 	KUNIT_EXPECT_TRUE(test, secmem_canary_intact(&bytes, &secmem_test_key,
 						     SECMEM_TEST_HANDLE));

@@ -20,7 +20,7 @@ static void secmem_vault_test_exit(struct kunit *test)
 static void secmem_vault_handles(struct kunit *test)
 {
 	struct secmem_vault *vault = test->priv;
-	struct secmem_secret *first, *second;
+	struct secmem_place *first, *second;
 	unsigned int bit;
 	u64 one, two;
 
@@ -59,11 +59,11 @@ static void secmem_vault_places(struct kunit *test)
 {
 	static const u32 pages[] = { 1, 256, 2, 3, 1, 5, 64, 129, 1, 8 };
 	static const u32 orders[] = { 0, 8, 1, 2, 0, 3, 6, 8, 0, 3 };
-	struct secmem_secret *secrets[ARRAY_SIZE(pages)];
+	struct secmem_place *secrets[ARRAY_SIZE(pages)];
 	struct secmem_vault *vault = test->priv;
 	u32 pgoff = 1, i, last = 0;
 
-	KUNIT_EXPECT_NULL(test, secmem_vault_find_page(vault, 1));
+	KUNIT_EXPECT_NULL(test, secmem_place_find_page(vault, 1));
 	for (i = 0; i < ARRAY_SIZE(pages); i++) {
 		secrets[i] = secmem_kunit_secret(test, vault,
 						 pages[i] * PAGE_SIZE, NULL);
@@ -72,21 +72,21 @@ static void secmem_vault_places(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, secrets[i]->pgoff, pgoff);
 		pgoff += (1U << orders[i]) + 1;
 	}
-	KUNIT_EXPECT_NULL(test, secmem_vault_find_page(vault, 0));
+	KUNIT_EXPECT_NULL(test, secmem_place_find_page(vault, 0));
 	for (i = 1; i < pgoff; i++) {
 		if (last + 1 < ARRAY_SIZE(pages) &&
 		    secrets[last + 1]->pgoff == i)
 			last++;
-		KUNIT_EXPECT_PTR_EQ(test, secmem_vault_find_page(vault, i),
+		KUNIT_EXPECT_PTR_EQ(test, secmem_place_find_page(vault, i),
 				    secrets[last]);
 	}
-	KUNIT_EXPECT_PTR_EQ(test, secmem_vault_find_page(vault, U64_MAX),
+	KUNIT_EXPECT_PTR_EQ(test, secmem_place_find_page(vault, U64_MAX),
 			    secrets[last]);
 }
 
 static void secmem_vault_quarantine(struct kunit *test)
 {
-	struct secmem_secret *secrets[SECMEM_TEST_REST + 3], *secret;
+	struct secmem_place *secrets[SECMEM_TEST_REST + 3], *place;
 	struct secmem_vault *vault = test->priv;
 	u64 handle;
 	u32 i;
@@ -100,28 +100,28 @@ static void secmem_vault_quarantine(struct kunit *test)
 			(u32)ARRAY_SIZE(secrets));
 
 	/* Another size has places of its own. */
-	secret = secmem_kunit_secret(test, vault, PAGE_SIZE + 1, NULL);
-	KUNIT_EXPECT_EQ(test, secret->slot, (u32)ARRAY_SIZE(secrets));
+	place = secmem_kunit_secret(test, vault, PAGE_SIZE + 1, NULL);
+	KUNIT_EXPECT_EQ(test, place->slot, (u32)ARRAY_SIZE(secrets));
 
 	for (i = 0; i < 3; i++) {
-		secret = secmem_kunit_secret(test, vault, 1, &handle);
-		KUNIT_EXPECT_PTR_EQ(test, secret,
+		place = secmem_kunit_secret(test, vault, 1, &handle);
+		KUNIT_EXPECT_PTR_EQ(test, place,
 				    secrets[ARRAY_SIZE(secrets) - 1 - i]);
-		KUNIT_EXPECT_EQ(test, secret->generation, 2U);
+		KUNIT_EXPECT_EQ(test, place->generation, 2U);
 		KUNIT_EXPECT_EQ(test, secmem_handle_generation(handle), 2U);
 		KUNIT_EXPECT_PTR_EQ(test, secmem_vault_find(vault, handle),
-				    secret);
+				    place);
 	}
 	KUNIT_EXPECT_EQ(test, vault->free_count[0], (u32)SECMEM_TEST_REST);
-	secret = secmem_kunit_secret(test, vault, 1, NULL);
-	KUNIT_EXPECT_EQ(test, secret->slot, (u32)ARRAY_SIZE(secrets) + 1);
-	KUNIT_EXPECT_EQ(test, secret->generation, 1U);
+	place = secmem_kunit_secret(test, vault, 1, NULL);
+	KUNIT_EXPECT_EQ(test, place->slot, (u32)ARRAY_SIZE(secrets) + 1);
+	KUNIT_EXPECT_EQ(test, place->generation, 1U);
 }
 
 /* Where a new place would not be in the view, one that rests serves sooner. */
 static void secmem_vault_small_view(struct kunit *test)
 {
-	struct secmem_secret *first, *second, *secret;
+	struct secmem_place *first, *second, *place;
 	struct secmem_vault *vault = test->priv;
 
 	first = secmem_kunit_secret(test, vault, 1, NULL);
@@ -129,62 +129,61 @@ static void secmem_vault_small_view(struct kunit *test)
 	secmem_kunit_close(test, first);
 	/* Guard, first, guard, second, guard, and room for one more. */
 	vault->view_pages = 7;
-	secret = secmem_kunit_secret(test, vault, 1, NULL);
-	KUNIT_EXPECT_EQ(test, secret->slot, 2U);
+	place = secmem_kunit_secret(test, vault, 1, NULL);
+	KUNIT_EXPECT_EQ(test, place->slot, 2U);
 	secmem_kunit_close(test, second);
-	secret = secmem_kunit_secret(test, vault, 1, NULL);
-	KUNIT_EXPECT_PTR_EQ(test, secret, first);
-	secret = secmem_kunit_secret(test, vault, 1, NULL);
-	KUNIT_EXPECT_PTR_EQ(test, secret, second);
+	place = secmem_kunit_secret(test, vault, 1, NULL);
+	KUNIT_EXPECT_PTR_EQ(test, place, first);
+	place = secmem_kunit_secret(test, vault, 1, NULL);
+	KUNIT_EXPECT_PTR_EQ(test, place, second);
 	/* None rests: beyond the view, then. */
-	secret = secmem_kunit_secret(test, vault, 1, NULL);
-	KUNIT_EXPECT_EQ(test, secret->slot, 3U);
+	place = secmem_kunit_secret(test, vault, 1, NULL);
+	KUNIT_EXPECT_EQ(test, place->slot, 3U);
 }
 
 /* Generations do not wrap: a handle is never issued twice. */
 static void secmem_vault_last_generation(struct kunit *test)
 {
 	struct secmem_vault *vault = test->priv;
-	struct secmem_secret *secret;
+	struct secmem_place *place;
 	u64 handle;
 
-	secret = secmem_kunit_secret(test, vault, 1, NULL);
-	secmem_kunit_close(test, secret);
-	secret->generation = SECMEM_GENERATION_MAX - 1;
+	place = secmem_kunit_secret(test, vault, 1, NULL);
+	secmem_kunit_close(test, place);
+	place->generation = SECMEM_GENERATION_MAX - 1;
 	KUNIT_EXPECT_EQ(test, vault->free_count[0], 1U);
 	vault->view_pages = 1;
-	KUNIT_EXPECT_PTR_EQ(test,
-			    secmem_kunit_secret(test, vault, 1, &handle),
-			    secret);
+	KUNIT_EXPECT_PTR_EQ(test, secmem_kunit_secret(test, vault, 1, &handle),
+			    place);
 	KUNIT_EXPECT_EQ(test, secmem_handle_generation(handle),
 			(u32)SECMEM_GENERATION_MAX);
 	KUNIT_EXPECT_EQ(test, vault->secret_count, 1U);
-	secmem_kunit_close(test, secret);
+	secmem_kunit_close(test, place);
 	KUNIT_EXPECT_EQ(test, vault->secret_count, 0U);
 	KUNIT_EXPECT_EQ(test, vault->free_count[0], 0U);
 	KUNIT_EXPECT_PTR_NE(test, secmem_kunit_secret(test, vault, 1, NULL),
-			    secret);
+			    place);
 }
 
 static void secmem_vault_limit(struct kunit *test)
 {
 	unsigned int limit = secmem_secrets_max;
 	struct secmem_vault *vault = test->priv;
-	struct secmem_secret *first, *place;
+	struct secmem_place *first, *place;
 	u32 slots;
 
 	secmem_secrets_max = 2;
 	first = secmem_kunit_secret(test, vault, 1, NULL);
 	secmem_kunit_secret(test, vault, 1, NULL);
-	place = secmem_vault_reserve(vault, 1);
+	place = secmem_place_reserve(vault, 1);
 	KUNIT_EXPECT_TRUE(test, IS_ERR(place));
 	KUNIT_EXPECT_EQ(test, PTR_ERR(place), (long)-EMFILE);
 	secmem_kunit_close(test, first);
-	place = secmem_vault_reserve(vault, 1);
+	place = secmem_place_reserve(vault, 1);
 	KUNIT_EXPECT_FALSE(test, IS_ERR(place));
 	KUNIT_EXPECT_EQ(test, vault->secret_count, 2U);
 	/* CREATE that fails later gives its place back. */
-	secmem_vault_unreserve(place);
+	secmem_place_unreserve(place);
 	KUNIT_EXPECT_EQ(test, vault->secret_count, 1U);
 	KUNIT_EXPECT_EQ(test, place->generation, 0U);
 	secmem_secrets_max = limit;
@@ -192,13 +191,13 @@ static void secmem_vault_limit(struct kunit *test)
 	/* A handle names no more. */
 	slots = vault->slot_count;
 	vault->slot_count = SECMEM_SLOTS_MAX;
-	place = secmem_vault_reserve(vault, 1);
+	place = secmem_place_reserve(vault, 1);
 	KUNIT_EXPECT_TRUE(test, IS_ERR(place));
 	KUNIT_EXPECT_EQ(test, PTR_ERR(place), (long)-EMFILE);
 	vault->slot_count = slots;
 
 	vault->pgoff_next = BIT(31);
-	place = secmem_vault_reserve(vault, 1);
+	place = secmem_place_reserve(vault, 1);
 	KUNIT_EXPECT_TRUE(test, IS_ERR(place));
 	KUNIT_EXPECT_EQ(test, PTR_ERR(place), (long)-EMFILE);
 	KUNIT_EXPECT_EQ(test, vault->secret_count, 1U);
@@ -208,11 +207,11 @@ static void secmem_vault_limit(struct kunit *test)
 static void secmem_vault_kept(struct kunit *test)
 {
 	struct secmem_vault *vault = test->priv;
-	struct secmem_secret *kept, *other;
+	struct secmem_place *kept, *other;
 
 	kept = secmem_kunit_secret(test, vault, 1, NULL);
 	other = secmem_kunit_secret(test, vault, 1, NULL);
-	atomic_set(&kept->keepers, 1);
+	atomic_set(&kept->own_grants, 1);
 	vault->kept_since = U32_MAX;
 	secmem_vault_judge(vault, true);
 	KUNIT_EXPECT_EQ(test, (int)kept->state, (int)SECMEM_OPEN);
@@ -222,7 +221,7 @@ static void secmem_vault_kept(struct kunit *test)
 	secmem_kunit_close(test, kept);
 	KUNIT_EXPECT_EQ(test, vault->free_count[0], 1U);
 	KUNIT_EXPECT_EQ(test, vault->secret_count, 1U);
-	atomic_set(&kept->keepers, 0);
+	atomic_set(&kept->own_grants, 0);
 	KUNIT_EXPECT_TRUE(test, secmem_errand_send(kept, SECMEM_ERRAND_JUDGE));
 	KUNIT_EXPECT_EQ(test, vault->free_count[0], 2U);
 	/* It rests once. */

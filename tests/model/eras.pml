@@ -73,7 +73,7 @@ reach:
 	unlock();
 	goto idle;
 
-	/* secmem_vault_reserve(), secmem_secret_publish() */
+	/* secmem_place_reserve(), secmem_secret_publish() */
 create:
 	if
 	:: atomic { place_free -> place_free = 0 }

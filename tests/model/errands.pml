@@ -38,7 +38,7 @@ inline close_left()
 	fi
 }
 
-/* secmem_errand_do(), but for ABANDON; secmem_secret_judge() */
+/* secmem_errand_do(), but for REAP; secmem_place_judge() */
 inline errand_do(what)
 {
 	if
@@ -90,7 +90,7 @@ inline hand_over(what)
 #endif
 
 /*
- * secmem_secret_unlock(): first what is to be done before it, if anything. With
+ * secmem_place_unlock(): first what is to be done before it, if anything. With
  * secmem_errand_run() around, so that a worker may have the lock instead: then
  * todo is HANDED, else 0.
  */
@@ -100,10 +100,10 @@ inline unlock()
 	do
 	:: todo ->
 		if
-		:: todo & ABANDON -> abandon()
+		:: todo & REAP -> abandon()
 		:: else
 		fi;
-		todo = todo & ~ABANDON;
+		todo = todo & ~REAP;
 		if
 		:: must_hand_over ->
 			atomic { hand_over(todo); todo = HANDED; break }
@@ -127,7 +127,7 @@ inline worker_unlock()
 	do
 	:: todo ->
 		if
-		:: todo & ABANDON -> abandon()
+		:: todo & REAP -> abandon()
 		:: else
 		fi;
 		errand_do(todo);
@@ -221,7 +221,7 @@ inline unkeep(g)
 	r = 0
 }
 
-/* secmem_grant_unkeep_secret() */
+/* secmem_place_unkeep() */
 inline unkeep_secret()
 {
 	atomic { keepers--; r = !keepers };
@@ -267,7 +267,7 @@ end:	do
 }
 
 /*
- * The tick, now and then, and its worker: secmem_linger_settle(). In world 7,
+ * The tick, now and then, and its worker: secmem_errand_settle(). In world 7,
  * where those who wait end what lingers, it comes where somebody waits for it.
  */
 proctype tick()
@@ -325,14 +325,14 @@ WAITS(file):	atomic {
 			dead = dead | BIT(g)
 		}
 	fi;
-	/* secmem_access_end() */
+	/* secmem_access_abandon() */
 	atomic {
 		if
 		:: !late && stands(g) ->
 #ifndef MUTANT_MARKED_LATE
 			mark(g);
 #endif
-			what = ABANDON;
+			what = REAP;
 			goto sends
 		:: else
 		fi
@@ -341,7 +341,7 @@ unkeeps:
 	if
 #if SINGLE
 	:: g == 1 && file ->
-		/* secmem_grant_unkeep_secret() */
+		/* secmem_place_unkeep() */
 		atomic { keepers--; r = !keepers }
 	:: g == 1 && !file
 	:: g == 0 && !late -> unkept(g)
@@ -361,7 +361,7 @@ sends:
 	send_at_end(what);
 	if
 	:: atomic {
-		what == ABANDON ->
+		what == REAP ->
 		what = 0;
 #ifdef MUTANT_MARKED_LATE
 		mark(g);

@@ -72,7 +72,7 @@ inline wake_one()
 	}
 }
 
-/* secmem_lock_release(), and secmem_secret_unlock() around it */
+/* secmem_lock_release(), and secmem_place_unlock() around it */
 inline unlock()
 {
 	do

@@ -35,12 +35,12 @@ hidden byte row_verdict[50];
 	row_verdict[from * EVENTS + EV_##event] = what;
 
 /*
- * struct secmem_secret. The lock's word is exchanged whole, so that "held, and
+ * struct secmem_place. The lock's word is exchanged whole, so that "held, and
  * these errands" is one thing; lock.pml has the steps below that.
  */
 bit lock;
 byte errands;				/* left with who holds it */
-#define ABANDON 1
+#define REAP 1
 #define JUDGE 2
 #define SETTLE 4
 #define REVOKE 8			/* for a worker alone */
@@ -124,11 +124,11 @@ byte coming;				/* has its era */
 /* While a grant is tied to its mm, or has a file, it is there. */
 #define tied(g) (((mm_ties | held_ties) & BIT(g)) || views[g])
 #define there(g) ((files & BIT(g)) || tied(g))
-/* secmem_access_find() */
+/* secmem_holder_find_held() */
 #define holds(g) word_count(word[g])
 /* secmem_holder_find() */
 #define stands(g) word_stands(word[g])
-/* secmem_access_far() */
+/* secmem_holder_far() */
 #define far(own) (state != CLOSED && (holders & ~(own)))
 /* secmem_holder_begin(): who has nobody waiting */
 #ifdef MUTANT_LINGER_BEFORE_WAITERS

@@ -4,7 +4,7 @@
  * word), h (a handle's generation), todo (errands), self (a mm, or WORKER).
  */
 
-/* secmem_secret_peek() */
+/* secmem_place_peek() */
 inline peek(handle, event)
 {
 	if
@@ -21,7 +21,7 @@ inline wake_all()
 	excused = 0
 }
 
-/* secmem_vault_retire() */
+/* secmem_place_retire() */
 inline retire()
 {
 	if
@@ -72,7 +72,7 @@ inline finish()
 	retire()
 }
 
-/* secmem_secret_step(), of an event whose verdict is OK or WAIT */
+/* secmem_place_step(), of an event whose verdict is OK or WAIT */
 inline step(event)
 {
 	was = state;
@@ -104,7 +104,7 @@ inline step_drop()
 	fi
 }
 
-/* secmem_view_zap(): reaches what is mapped. */
+/* secmem_entries_zap(): reaches what is mapped. */
 inline zap(g)
 {
 	if
@@ -115,7 +115,7 @@ inline zap(g)
 	fi
 }
 
-/* secmem_view_insert(): allocates no page tables under the secret's lock */
+/* secmem_entries_insert(): allocates no page tables under the secret's lock */
 inline insert(g, writable)
 {
 	assert(tables & BIT(g));
@@ -178,7 +178,7 @@ inline settle_one(g)
 	fi
 }
 
-/* secmem_access_settle() */
+/* secmem_place_settle() */
 inline settle()
 {
 	if
@@ -195,7 +195,7 @@ inline settle()
 	fi
 }
 
-/* secmem_secret_ask(): who would wait looks again when nothing lingers */
+/* secmem_place_peek_settled(): who would wait looks again when nothing lingers */
 #if LINGERS && !defined(MUTANT_ASK_UNSETTLED)
 #define ask_settles(g, handle, event)					\
 	peek(handle, event);						\
@@ -359,7 +359,7 @@ inline munmap_or_mmap(g)
 		views[g]--;
 		readers[g]--
 	:: else ->
-		/* secmem_view_mmap(), secmem_access_any(), which takes no lock */
+		/* secmem_view_make(), secmem_holder_any(), which takes no lock */
 		atomic {
 			r = (word_count(word[g]) -> BUSY : OK);
 #ifndef MUTANT_VIEW_UNFROZEN

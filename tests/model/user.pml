@@ -92,7 +92,7 @@ acquire_try:
 #else
 	mmap_read_lock(g);
 	mm = 1;
-	/* secmem_view_prepare() */
+	/* secmem_entries_prepare() */
 	if
 	:: tree & BIT(g) -> tables = tables | BIT(g)
 	:: else
@@ -146,7 +146,7 @@ acquire_locked:
 	};
 	if
 	:: r == WAIT ->
-		/* secmem_secret_wait_begin() */
+		/* secmem_waiter_begin() */
 		patient = 1;
 		turn = TURN_SLEEP;
 #ifndef MUTANT_QUEUE_UNLOCKED
@@ -408,7 +408,7 @@ revoke:
 #endif
 	goto out;
 
-	/* secmem_vault_reserve(), secmem_secret_publish() */
+	/* secmem_place_reserve(), secmem_secret_publish() */
 create:
 	if
 	:: atomic { place_free -> place_free = 0 }
@@ -425,7 +425,7 @@ create:
 	};
 	goto out;
 
-	/* secmem_secret_unlock(), and mmap_lock after it */
+	/* secmem_place_unlock(), and mmap_lock after it */
 out:
 	unlock();
 outside:
@@ -448,7 +448,7 @@ outside:
 	queue[t] = h << 4 | (turn == TURN_CLOSE -> EV_CLOSE :
 			     (write -> EV_HOLD_WRITE : EV_HOLD_READ));
 #endif
-	/* secmem_secret_wait_end() */
+	/* secmem_waiter_end() */
 WAITS(sleep):
 	if
 	:: !queue[t] && turn == TURN_SLEEP -> turn = 0; goto acquire_try

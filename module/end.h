@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Steps of a secret, and its end.
+ */
+#ifndef _SECMEM_END_H
+#define _SECMEM_END_H
+
+#include "holder.h"
+
+void secmem_place_move(struct secmem_place *place, enum secmem_event event);
+int secmem_place_step(struct secmem_place *place, u32 generation,
+		      enum secmem_event event);
+void secmem_secret_tear(struct secmem_place *place);
+int secmem_secret_mend(struct secmem_place *place);
+void secmem_secret_close_left(struct secmem_place *place);
+void secmem_secret_revoke_locked(struct secmem_place *place);
+bool secmem_secret_doomed(struct secmem_place *place);
+void secmem_place_judge(struct secmem_place *place);
+void secmem_place_settle(struct secmem_place *place);
+void secmem_place_reap(struct secmem_place *place);
+void secmem_place_reap_own(struct secmem_grant *grant,
+			   struct secmem_place *place);
+
+/**
+ * secmem_place_peek_settled - secmem_place_peek(); nobody waits for what lingers
+ * @grant: by which the caller came
+ * @place: the place
+ * @generation: which of the secrets that it has served is meant
+ * @event: the event
+ *
+ * What lingers in another process's view is left to secmem_waiter_begin().
+ *
+ * Context: Process context. The caller holds @place's lock.
+ * Return: as secmem_place_peek().
+ */
+static inline int secmem_place_peek_settled(struct secmem_grant *grant,
+					    struct secmem_place *place,
+					    u32 generation,
+					    enum secmem_event event)
+{
+	int verdict = secmem_place_peek(place, generation, event);
+
+	if (likely(verdict != SECMEM_MUST_WAIT ||
+		   !secmem_place_is(place, SECMEM_IS_LINGER)) ||
+	    secmem_holder_far(grant, place))
+		return verdict;
+	secmem_place_settle(place);
+	return secmem_place_peek(place, generation, event);
+}
+
+#endif /* _SECMEM_END_H */

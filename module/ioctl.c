@@ -1,0 +1,495 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The table of ioctls: what each checks before it acts.
+ */
+#include <linux/compat.h>
+#include <linux/nospec.h>
+#include <linux/uaccess.h>
+
+#include "access.h"
+#include "base.h"
+#include "bind.h"
+#include "copy.h"
+#include "create.h"
+#include "export.h"
+#include "file.h"
+#include "grant.h"
+#include "ioctl.h"
+#include "protect.h"
+#include "secret.h"
+#include "wait.h"
+#include "watch.h"
+
+static int secmem_ioctl_info(struct secmem_grant *grant,
+			     struct secmem_call *call)
+{
+	struct secmem_info *info = &call->info;
+	struct secmem_counts sum;
+	unsigned int bit;
+
+	if (info->flags)
+		return -EINVAL;
+	secmem_counts_sum(&sum);
+	*info = (struct secmem_info){
+		.size = info->size,
+		.abi_version = SECMEM_ABI_VERSION,
+		.rights = grant->rights,
+		.protections = secmem_protections(),
+		.handle = grant->handle,
+		.grant_id = grant->id,
+		.length_max = SECMEM_LENGTH_MAX,
+		.secrets_max = READ_ONCE(secmem_secrets_max),
+		.memlock_cap = READ_ONCE(secmem_memlock_cap),
+		.vaults = sum.vaults,
+		.grants = sum.grants,
+		.secrets = sum.secrets,
+		.pages = sum.pages,
+		.accesses = sum.accesses,
+		.waiters = sum.waiters,
+		.violations = sum.violations,
+		.wipes = sum.wipes,
+		.version = SECMEM_VERSION,
+	};
+	for (bit = 0; bit < SECMEM_PROT_COUNT; bit++)
+		info->why[bit] = secmem_protection_why(bit);
+	return 0;
+}
+
+static int secmem_ioctl_create(struct secmem_grant *grant,
+			       struct secmem_call *call)
+{
+	struct secmem_create_args *args = &call->create;
+	u32 align = args->align ?: 1;
+	int ret;
+
+	if (!args->length || args->length > SECMEM_LENGTH_MAX ||
+	    align > SECMEM_ALIGN_MAX || !is_power_of_2(align) ||
+	    args->reserved || (args->flags & ~SECMEM_CREATE_ALL) ||
+	    args->require >> SECMEM_PROT_COUNT)
+		return -EINVAL;
+	ret = secmem_grant_enter(grant, SECMEM_RIGHT_CREATE);
+	return ret ?: secmem_secret_create(grant, args, &call->place);
+}
+
+/*
+ * It is published before the caller knows of it: whoever ends the vault, or puts
+ * the machine to sleep, reaches it while its result is on the way to a slow
+ * buffer. One that the caller never learnt of ends.
+ */
+static void secmem_ioctl_create_end(struct secmem_grant *grant,
+				    struct secmem_call *call, bool ok)
+{
+	u64 handle = call->create.handle;
+
+	if (!ok)
+		secmem_secret_revoke(grant, call->place,
+				     secmem_handle_generation(handle));
+}
+
+static int secmem_ioctl_acquire(struct secmem_grant *grant,
+				struct secmem_call *call)
+{
+	struct secmem_acquire_args *args = &call->acquire;
+	struct secmem_place *place;
+	u32 mode = args->flags & (SECMEM_READ | SECMEM_WRITE);
+	u32 rights = SECMEM_RIGHT_MAP | SECMEM_RIGHT_READ;
+	int ret;
+
+	if ((args->flags & ~(SECMEM_READ | SECMEM_WRITE | SECMEM_NOWAIT)) ||
+	    !is_power_of_2(mode) || args->deadline < SECMEM_FOREVER)
+		return -EINVAL;
+	/* Memory that is mapped to be written can be read. */
+	if (mode == SECMEM_WRITE)
+		rights |= SECMEM_RIGHT_WRITE;
+	ret = secmem_grant_enter(grant, rights);
+	if (ret)
+		return ret;
+	place = secmem_grant_find(grant, args->handle);
+	if (IS_ERR(place))
+		return PTR_ERR(place);
+	ret = secmem_access_acquire(grant, place,
+				    secmem_handle_generation(args->handle),
+				    args->flags,
+				    secmem_deadline_host(args->deadline));
+	if (ret)
+		return ret;
+	args->offset = secmem_view_offset(grant, place) + place->bytes.offset;
+	args->length = place->bytes.length;
+	return 0;
+}
+
+/* An access that the caller never learnt of is no access. */
+static void secmem_ioctl_acquire_end(struct secmem_grant *grant,
+				     struct secmem_call *call, bool ok)
+{
+	u64 handle = call->acquire.handle;
+
+	if (!ok)
+		secmem_access_release(grant, secmem_grant_find(grant, handle),
+				      secmem_handle_generation(handle), false);
+}
+
+/* RELEASE, SEAL, CLOSE and REVOKE alike: check, enter, find. */
+static struct secmem_place *secmem_ioctl_op(struct secmem_grant *grant,
+					    const struct secmem_op *args,
+					    u32 right)
+{
+	bool waits = right == SECMEM_RIGHT_CLOSE;
+	int ret;
+
+	if ((args->flags & ~(waits ? SECMEM_NOWAIT : 0)) ||
+	    (waits ? args->deadline < SECMEM_FOREVER : args->deadline))
+		return ERR_PTR(-EINVAL);
+	ret = secmem_grant_enter(grant, right);
+	if (ret)
+		return ERR_PTR(ret);
+	return secmem_grant_find(grant, args->handle);
+}
+
+/*
+ * CLOSE and REVOKE of a secret that has ended succeed; also where it has ended
+ * for this grant alone.
+ */
+static int secmem_ioctl_op_error(const struct secmem_place *place)
+{
+	int ret = PTR_ERR(place);
+
+	return ret == -EKEYREVOKED ? 0 : ret;
+}
+
+static int secmem_ioctl_release(struct secmem_grant *grant,
+				struct secmem_call *call)
+{
+	struct secmem_place *place = secmem_ioctl_op(grant, &call->op, 0);
+
+	if (IS_ERR(place))
+		return PTR_ERR(place);
+	return secmem_access_release(grant, place,
+				     secmem_handle_generation(call->op.handle),
+				     true);
+}
+
+static int secmem_ioctl_seal(struct secmem_grant *grant,
+			     struct secmem_call *call)
+{
+	struct secmem_place *place =
+		secmem_ioctl_op(grant, &call->op, SECMEM_RIGHT_SEAL);
+
+	if (IS_ERR(place))
+		return PTR_ERR(place);
+	return secmem_secret_seal(place,
+				  secmem_handle_generation(call->op.handle));
+}
+
+static int secmem_ioctl_close(struct secmem_grant *grant,
+			      struct secmem_call *call)
+{
+	struct secmem_place *place =
+		secmem_ioctl_op(grant, &call->op, SECMEM_RIGHT_CLOSE);
+
+	if (IS_ERR(place))
+		return secmem_ioctl_op_error(place);
+	return secmem_secret_close(grant, place,
+				   secmem_handle_generation(call->op.handle),
+				   call->op.flags,
+				   secmem_deadline_host(call->op.deadline));
+}
+
+static int secmem_ioctl_revoke(struct secmem_grant *grant,
+			       struct secmem_call *call)
+{
+	struct secmem_place *place =
+		secmem_ioctl_op(grant, &call->op, SECMEM_RIGHT_REVOKE);
+
+	if (IS_ERR(place))
+		return secmem_ioctl_op_error(place);
+	return secmem_secret_revoke(grant, place,
+				    secmem_handle_generation(call->op.handle));
+}
+
+static int secmem_ioctl_copy_check(struct secmem_grant *grant,
+				   const struct secmem_copy *args, u32 right)
+{
+	if ((args->flags & ~SECMEM_NOWAIT) || args->equal || args->reserved ||
+	    args->deadline < SECMEM_FOREVER ||
+	    args->length > SECMEM_LENGTH_MAX ||
+	    (right == SECMEM_RIGHT_COMPARE && args->offset))
+		return -EINVAL;
+	return secmem_grant_enter(grant, right);
+}
+
+static int secmem_ioctl_read(struct secmem_grant *grant,
+			     struct secmem_call *call)
+{
+	int ret = secmem_ioctl_copy_check(grant, &call->copy,
+					  SECMEM_RIGHT_READ);
+
+	return ret ?: secmem_copy_read(grant, &call->copy);
+}
+
+static int secmem_ioctl_write(struct secmem_grant *grant,
+			      struct secmem_call *call)
+{
+	int ret = secmem_ioctl_copy_check(grant, &call->copy,
+					  SECMEM_RIGHT_WRITE);
+
+	return ret ?: secmem_copy_write(grant, &call->copy);
+}
+
+static int secmem_ioctl_compare(struct secmem_grant *grant,
+				struct secmem_call *call)
+{
+	int ret = secmem_ioctl_copy_check(grant, &call->copy,
+					  SECMEM_RIGHT_COMPARE);
+
+	return ret ?: secmem_copy_compare(grant, &call->copy);
+}
+
+static int secmem_ioctl_stat(struct secmem_grant *grant,
+			     struct secmem_call *call)
+{
+	struct secmem_place *place;
+	int ret;
+
+	if (call->stat.flags)
+		return -EINVAL;
+	ret = secmem_grant_enter(grant, 0);
+	if (ret)
+		return ret;
+	place = secmem_grant_find(grant, call->stat.handle);
+	if (!IS_ERR(place))
+		return secmem_secret_stat(place, &call->stat);
+	if (PTR_ERR(place) != -EKEYREVOKED)
+		return PTR_ERR(place);
+	call->stat = (struct secmem_status){ .size = call->stat.size,
+					   .handle = call->stat.handle,
+					   .state = SECMEM_STATE_CLOSED };
+	return 0;
+}
+
+static int secmem_ioctl_export(struct secmem_grant *grant,
+			       struct secmem_call *call)
+{
+	struct secmem_export_args *args = &call->export;
+	int ret;
+
+	if (args->flags || !args->rights ||
+	    (args->rights & ~SECMEM_RIGHT_ALL) ||
+	    (args->handle && (args->rights & SECMEM_RIGHT_CREATE)))
+		return -EINVAL;
+	ret = secmem_grant_enter(grant, SECMEM_RIGHT_EXPORT);
+	return ret ?: secmem_grant_export(grant, args, &secmem_file_ops,
+					  &call->file);
+}
+
+static void secmem_ioctl_export_end(struct secmem_grant *grant,
+				    struct secmem_call *call, bool ok)
+{
+	secmem_grant_export_end(&call->export, call->file, ok);
+}
+
+static int secmem_ioctl_acquire_value(struct secmem_grant *grant, u64 handle)
+{
+	struct secmem_place *place;
+	int ret;
+
+	ret = secmem_grant_enter(grant, SECMEM_RIGHT_MAP | SECMEM_RIGHT_READ);
+	if (ret)
+		return ret;
+	place = secmem_grant_find(grant, handle);
+	if (IS_ERR(place))
+		return PTR_ERR(place);
+	if (secmem_view_pgoff(grant, place) > INT_MAX)
+		return -EOVERFLOW;
+	ret = secmem_access_acquire(grant, place,
+				    secmem_handle_generation(handle),
+				    SECMEM_READ | SECMEM_NOWAIT,
+				    SECMEM_FOREVER);
+	return ret ?: secmem_view_pgoff(grant, place);
+}
+
+static int secmem_ioctl_release_value(struct secmem_grant *grant, u64 handle)
+{
+	struct secmem_place *place;
+	int ret = secmem_grant_enter(grant, 0);
+
+	if (ret)
+		return ret;
+	place = secmem_grant_find(grant, handle);
+	if (IS_ERR(place))
+		return PTR_ERR(place);
+	return secmem_access_release(grant, place,
+				     secmem_handle_generation(handle), true);
+}
+
+/*
+ * run() checks its arguments, then the grant, then acts. With out set, its
+ * results go back to the caller, and end() is told whether they arrived. A call
+ * by value has no struct: its argument is a handle, and its result the call's.
+ */
+struct secmem_ioctl {
+	u32 size;	/* of the struct's first version, and of the current */
+	bool out;
+	int (*run)(struct secmem_grant *grant, struct secmem_call *call);
+	void (*end)(struct secmem_grant *grant, struct secmem_call *call,
+		    bool ok);
+	int (*by_value)(struct secmem_grant *grant, u64 handle);
+};
+
+#define SECMEM_IOCTL(name, type, ...)				\
+	[_IOC_NR(SECMEM_IOC_##name)] = {			\
+		.size = sizeof(struct secmem_##type) +		\
+			BUILD_BUG_ON_ZERO(sizeof(struct secmem_##type) % \
+					  sizeof(u64)),		\
+		__VA_ARGS__					\
+	}
+
+static const struct secmem_ioctl secmem_ioctls[] = {
+	SECMEM_IOCTL(INFO, info, .out = true, .run = secmem_ioctl_info),
+	SECMEM_IOCTL(CREATE, create_args, .out = true,
+		     .run = secmem_ioctl_create,
+		     .end = secmem_ioctl_create_end),
+	SECMEM_IOCTL(ACQUIRE, acquire_args, .out = true,
+		     .run = secmem_ioctl_acquire,
+		     .end = secmem_ioctl_acquire_end),
+	SECMEM_IOCTL(RELEASE, op, .run = secmem_ioctl_release),
+	SECMEM_IOCTL(READ, copy, .run = secmem_ioctl_read),
+	SECMEM_IOCTL(WRITE, copy, .run = secmem_ioctl_write),
+	SECMEM_IOCTL(COMPARE, copy, .out = true, .run = secmem_ioctl_compare),
+	SECMEM_IOCTL(SEAL, op, .run = secmem_ioctl_seal),
+	SECMEM_IOCTL(CLOSE, op, .run = secmem_ioctl_close),
+	SECMEM_IOCTL(REVOKE, op, .run = secmem_ioctl_revoke),
+	SECMEM_IOCTL(STAT, status, .out = true, .run = secmem_ioctl_stat),
+	SECMEM_IOCTL(EXPORT, export_args, .out = true,
+		     .run = secmem_ioctl_export,
+		     .end = secmem_ioctl_export_end),
+	[_IOC_NR(SECMEM_IOC_ACQUIRE_VALUE)] = {
+		.by_value = secmem_ioctl_acquire_value,
+	},
+	[_IOC_NR(SECMEM_IOC_RELEASE_VALUE)] = {
+		.by_value = secmem_ioctl_release_value,
+	},
+};
+
+/*
+ * The caller's struct. Usually it is of the size that is known here, and then
+ * taken word by word, which is shorter than the way into copy_from_user().
+ */
+static int secmem_ioctl_fetch(struct secmem_call *call, u32 known,
+			      const void __user *user)
+{
+	const u64 __user *from = user;
+	u64 *to = (u64 *)call;
+	unsigned int i;
+	u32 size;
+	int ret;
+
+	if (user_read_access_begin(user, known)) {
+		for (i = 0; i < known / sizeof(u64); i++)
+			unsafe_get_user(to[i], from + i, fault);
+		user_read_access_end();
+		if (call->size == known)
+			return 0;
+	}
+again:
+	if (get_user(size, (u32 __user *)user))
+		return -EFAULT;
+	if (size < known)
+		return -EINVAL;
+	if (size > SECMEM_STRUCT_MAX)
+		return -E2BIG;
+	ret = copy_struct_from_user(call, known, user, size);
+	/* The caller may have changed it since it was read. */
+	call->size = size;
+	return ret;
+fault:
+	user_read_access_end();
+	goto again;
+}
+
+static int secmem_ioctl_tell(const struct secmem_call *call, u32 known,
+			     void __user *user)
+{
+	const u64 *from = (const u64 *)call;
+	u64 __user *to = user;
+	unsigned int i;
+
+	if (!user_write_access_begin(user, known))
+		return -EFAULT;
+	for (i = 0; i < known / sizeof(u64); i++)
+		unsafe_put_user(from[i], to + i, fault);
+	user_write_access_end();
+	return 0;
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}
+
+/* NULL where there is no such call. */
+static const struct secmem_ioctl *secmem_ioctl_find(unsigned int cmd)
+{
+	if (_IOC_NR(cmd) >= ARRAY_SIZE(secmem_ioctls) ||
+	    cmd != _IO(SECMEM_IOC_MAGIC, _IOC_NR(cmd)))
+		return NULL;
+	return &secmem_ioctls[array_index_nospec(_IOC_NR(cmd),
+						 ARRAY_SIZE(secmem_ioctls))];
+}
+
+static long secmem_ioctl_run(struct secmem_grant *grant,
+			     const struct secmem_ioctl *ioctl,
+			     void __user *user)
+{
+	struct secmem_call call;
+	int ret;
+
+	ret = secmem_ioctl_fetch(&call, ioctl->size, user);
+	if (ret)
+		return ret;
+	ret = ioctl->run(grant, &call);
+	if (ret || !ioctl->out)
+		return ret;
+	ret = secmem_ioctl_tell(&call, ioctl->size, user);
+	if (ioctl->end)
+		ioctl->end(grant, &call, !ret);
+	return ret;
+}
+
+static long secmem_file_ioctl(struct file *file, unsigned int cmd,
+			      unsigned long arg)
+{
+	const struct secmem_ioctl *ioctl = secmem_ioctl_find(cmd);
+
+	if (!ioctl)
+		return -ENOTTY;
+	if (ioctl->by_value)
+		return ioctl->by_value(file->private_data, arg);
+	return secmem_ioctl_run(file->private_data, ioctl, (void __user *)arg);
+}
+
+#ifdef CONFIG_COMPAT
+/* A handle does not fit into the argument of a 32-bit caller. */
+static long secmem_file_compat_ioctl(struct file *file, unsigned int cmd,
+				     unsigned long arg)
+{
+	const struct secmem_ioctl *ioctl = secmem_ioctl_find(cmd);
+
+	if (!ioctl || ioctl->by_value)
+		return -ENOTTY;
+	return secmem_ioctl_run(file->private_data, ioctl, compat_ptr(arg));
+}
+#else
+#define secmem_file_compat_ioctl NULL
+#endif
+
+const struct file_operations secmem_file_ops = {
+	.owner = THIS_MODULE,
+	.open = secmem_file_open,
+	.flush = secmem_file_flush,
+	.release = secmem_file_release,
+	.unlocked_ioctl = secmem_file_ioctl,
+	.compat_ioctl = secmem_file_compat_ioctl,
+	.mmap = secmem_file_mmap,
+	.read_iter = secmem_copy_read_iter,
+	.poll = secmem_watch_poll,
+	.show_fdinfo = secmem_file_show_fdinfo,
+};

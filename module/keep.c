@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who keeps what alive. A grant of one secret keeps that secret; a grant of a whole
+ * vault keeps what was published since it was bound. What nobody keeps ends.
+ */
+#include <linux/sched.h>
+#include <linux/wait_bit.h>
+
+#include "errand.h"
+#include "keep.h"
+#include "wait.h"
+
+/*
+ * From now on the grant keeps the vault: all that it sees. That is what the
+ * grant sees which it was exported from.
+ */
+void secmem_grant_keep(struct secmem_grant *grant, struct secmem_grant *from)
+{
+	struct secmem_vault *vault = grant->vault;
+
+	spin_lock(&vault->keep_lock);
+	if (from)
+		grant->since = from->since;
+	list_add(&grant->by_vault, from ? &from->by_vault : &vault->keepers);
+	spin_unlock(&vault->keep_lock);
+}
+
+/* The grant keeps the vault no more. What nobody else keeps is wiped. */
+void secmem_grant_unkeep(struct secmem_grant *grant)
+{
+	struct secmem_vault *vault = grant->vault;
+	bool unkept;
+
+	spin_lock(&vault->keep_lock);
+	list_del_init(&grant->by_vault);
+	unkept = secmem_vault_unkept(vault);
+	spin_unlock(&vault->keep_lock);
+	if (unkept)
+		secmem_vault_judge(vault, true);
+}
+
+/*
+ * A grant of all that another mm has used sees and keeps what is published from
+ * now on, and nothing older. Otherwise its file would give whoever comes by it
+ * all that grants of one secret keep alive.
+ */
+int secmem_grant_renew(struct secmem_grant *grant)
+{
+	struct secmem_vault *vault = grant->vault;
+
+	lockdep_assert_held(&vault->keep_lock);
+	if (grant->place || !grant->used)
+		return 0;
+	if (vault->era == SECMEM_ERA_MAX)
+		return -EACCES;
+	/* secmem_secret_publish() reads it without the lock. */
+	WRITE_ONCE(vault->era, vault->era + 1);
+	grant->since = vault->era;
+	list_add_tail(&grant->by_vault, &vault->keepers);
+	return 0;
+}
+
+/* A grant of one secret is gone, or never came to be. */
+void secmem_place_unkeep(struct secmem_place *place)
+{
+	if (atomic_dec_and_test(&place->own_grants))
+		secmem_errand_send(place, SECMEM_ERRAND_JUDGE);
+}
+
+/* Count a further grant of one secret, unless it is on its way out. */
+int secmem_place_keep(struct secmem_place *place, u64 handle)
+{
+	int ret;
+
+	/* Others may hold the secret from now on, and poll. */
+	secmem_place_need_cold(place);
+	ret = secmem_place_lock(place);
+	if (ret)
+		return ret;
+	ret = secmem_place_peek(place, secmem_handle_generation(handle),
+				SECMEM_EVENT_COPY_OUT);
+	if (ret == SECMEM_MUST_WAIT || ret == -EOWNERDEAD)
+		ret = 0;
+	if (!ret)
+		atomic_inc(&place->own_grants);
+	secmem_place_unlock(place);
+	return ret;
+}
+
+/**
+ * secmem_vault_judge - end whatever secrets of a vault are doomed by now
+ * @vault: the caller has a reference
+ * @await: those that a worker ends as well
+ *
+ * What lingers is ended, too. Where somebody else holds a secret's lock, he sees
+ * to that secret when he lets go.
+ *
+ * Context: Process context; waits for no lock of a secret. With @await it waits
+ * for our own workers, which core mm may have wait.
+ */
+void secmem_vault_judge(struct secmem_vault *vault, bool await)
+{
+	/* Pairs with the release in secmem_vault_append(). */
+	u32 slot, count = smp_load_acquire(&vault->slot_count);
+	struct secmem_place *place;
+
+	for (slot = 0; slot < count; slot++) {
+		place = secmem_vault_slot(vault, slot);
+		if (!secmem_errand_send(place, SECMEM_ERRAND_JUDGE) && await &&
+		    READ_ONCE(place->era) < READ_ONCE(vault->kept_since) &&
+		    !atomic_read(&place->own_grants))
+			secmem_errand_flush(place);
+		cond_resched();
+	}
+}
+
+/**
+ * secmem_vault_unkept - what does no grant of all of a vault keep any more
+ * @vault: such a grant has left its keepers
+ *
+ * What is left is kept from the least era of its keepers on. That never falls,
+ * since whoever keeps the vault anew keeps what is published from then on: so
+ * what was not kept once never is again, whoever looks at it, and when.
+ *
+ * Context: The caller holds the vault's keep_lock.
+ * Return: whether there may be more of it than before, for secmem_vault_judge().
+ */
+bool secmem_vault_unkept(struct secmem_vault *vault)
+{
+	struct secmem_grant *least;
+	u32 since;
+
+	lockdep_assert_held(&vault->keep_lock);
+	least = list_first_entry_or_null(&vault->keepers, struct secmem_grant,
+					 by_vault);
+	since = least ? least->since : vault->era + 1;
+	if (since <= vault->kept_since)
+		return false;
+	/* secmem_secret_doomed() reads it without the lock. */
+	WRITE_ONCE(vault->kept_since, since);
+	return true;
+}
+
+/**
+ * secmem_vault_revoke_number - end a vault: its secrets, and CREATE for good
+ * @number: of the vault
+ *
+ * Context: Process context. Sleeps until all are wiped.
+ * Return: 0; -ENOENT; -EINTR (the caller is being killed; they end all the same).
+ */
+int secmem_vault_revoke_number(unsigned long number)
+{
+	struct secmem_vault *vault;
+	struct secmem_owner owner;
+	unsigned long next = number;
+	int ret = 0;
+
+	vault = secmem_vault_next(&next);
+	if (!vault)
+		return -ENOENT;
+	if (vault->number != number) {
+		secmem_vault_put(vault);
+		return -ENOENT;
+	}
+	WRITE_ONCE(vault->ended, true);
+	/* Pairs with the one in secmem_gate_allows(). */
+	smp_mb();
+	secmem_vault_judge(vault, false);
+	/*
+	 * Who holds the lock of a place may not be scheduled for long, so this
+	 * can be killed.
+	 */
+	if (wait_var_event_killable(&vault->live, !READ_ONCE(vault->live)))
+		ret = -EINTR;
+	secmem_vault_owner(vault, &owner, false);
+	pr_info("secmem: vault %lu of %*pE[%d] is revoked\n", number,
+		(int)strlen(owner.name), owner.name, owner.pid);
+	secmem_vault_put(vault);
+	return ret;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who keeps what alive.
+ */
+#ifndef _SECMEM_KEEP_H
+#define _SECMEM_KEEP_H
+
+#include "grant.h"
+
+/*
+ * The verbs: a grant of all keeps the vault, from an era on, and unkeeps it; a grant
+ * of one place keeps what that serves. judge ends what nobody keeps.
+ */
+void secmem_grant_keep(struct secmem_grant *grant, struct secmem_grant *from);
+void secmem_grant_unkeep(struct secmem_grant *grant);
+int secmem_grant_renew(struct secmem_grant *grant);
+int secmem_place_keep(struct secmem_place *place, u64 handle);
+void secmem_place_unkeep(struct secmem_place *place);
+void secmem_vault_judge(struct secmem_vault *vault, bool await);
+bool secmem_vault_unkept(struct secmem_vault *vault);
+int secmem_vault_revoke_number(unsigned long number);
+
+#endif /* _SECMEM_KEEP_H */

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The exits of the machine.
+ */
+#ifndef _SECMEM_POWER_H
+#define _SECMEM_POWER_H
+
+#include <linux/types.h>
+
+struct device;
+
+int secmem_power_setup(void);
+void secmem_power_teardown(void);
+void secmem_power_watch(struct device *device, bool on);
+
+#endif /* _SECMEM_POWER_H */
