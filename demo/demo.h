@@ -59,14 +59,14 @@ extern struct demo demo;
 extern struct service *service;
 
 /*
- * demo.c: a service is started, given an order by a letter, and ended: 0 or
+ * service.c: a service is started, given an order by a letter, and ended: 0 or
  * -errno; -ECHILD where it died of the order. How it ended, as wait(2) tells.
  */
 int service_start(enum column column, int inverted);
 int service_tell(char order);
 int service_stop(void);
 
-/* demo_attacks.c: each has a service of its own before it. */
+/* attacks.c: each has a service of its own before it. */
 struct attack {
 	const char *text;
 	enum loot (*run)(void);
