@@ -9,7 +9,7 @@
 #include <elf.h>
 #include <sys/sysmacros.h>
 
-#include "../module/tests/reader.h"
+#include "../../module/tests/reader.h"
 #include "secmem_test.h"
 
 /*
