@@ -650,8 +650,8 @@ static int cgroup_is_charged(void *arg)
 }
 
 /*
- * Memory cgroups charge up to 64 pages ahead, on each processor. libc reads a file
- * for their number, so this is asked while the group has room.
+ * Memory cgroups charge up to 64 pages ahead, on each processor. libc reads a
+ * file for their number, so this is asked while the group has room.
  */
 static long cgroup_stock(void)
 {

@@ -130,15 +130,16 @@ static int64_t attacker_ran(FIXTURE_DATA(unscheduled) * self)
 }
 
 /*
- * The attack needs a kernel that takes the processor from a thread in the middle of
- * a call. One that asks its threads to give it up is asked less often than a
- * lock is held.
+ * The attack needs a kernel that takes the processor from a thread in the
+ * middle of a call. One that asks its threads to give it up is asked less often
+ * than a lock is held.
  */
-#define SKIP_UNLESS_PREEMPTED \
-	do { \
-		struct utsname _name; \
-		if (!uname(&_name) && !strstr(_name.version, "PREEMPT")) \
-			SKIP(return, "this kernel preempts no thread in a call"); \
+#define SKIP_UNLESS_PREEMPTED                                                   \
+	do {                                                                    \
+		struct utsname _name;                                           \
+		if (!uname(&_name) && !strstr(_name.version, "PREEMPT"))        \
+			SKIP(return,                                            \
+				   "this kernel preempts no thread in a call"); \
 	} while (0)
 
 static int attacker_schedule(FIXTURE_DATA(unscheduled) * self, int policy)
@@ -150,8 +151,9 @@ static int attacker_schedule(FIXTURE_DATA(unscheduled) * self, int policy)
 
 /*
  * Until the attacker sits there with the lock: 0 or -ETIMEDOUT. It runs as the
- * hogs do at first. Then it is the least of all: it gets one turn more soon, which
- * the scheduler charges it for so dearly that the next is half a minute away.
+ * hogs do at first. Then it is the least of all: it gets one turn more soon,
+ * which the scheduler charges it for so dearly that the next is half a minute
+ * away.
  */
 static int attacker_stops(FIXTURE_DATA(unscheduled) * self)
 {
