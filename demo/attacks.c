@@ -35,7 +35,9 @@ static enum loot loot_of_error(int error)
 	}
 }
 
-/* Whether the key is in these bytes: it is here for so long alone. */
+/*
+ * Whether the key is in these bytes. The key is mapped here for so long only.
+ */
 static int key_in(const void *bytes, size_t length)
 {
 	void *key = mmap(NULL, demo.length, PROT_READ, MAP_SHARED, demo.key, 0);
@@ -64,7 +66,7 @@ static int key_in_file(int fd)
 	return found;
 }
 
-/* What a service sent by write(2) when told to; or died of. */
+/* What a service sent by write(2) when given this order, or what it died of. */
 static enum loot sent(char order)
 {
 	int died = service_tell(order);
@@ -112,7 +114,7 @@ static enum loot attack_child(void)
 	if (!WIFSIGNALED(service->status) ||
 	    WTERMSIG(service->status) != SIGSEGV)
 		return SOMETHING;
-	/* Through the file that it inherited, it was refused as well. */
+	/* The file that the child inherited must have refused it, too. */
 	if (service->column >= SHUT && service->result != -EACCES)
 		return SOMETHING;
 	return BY_SIGSEGV;
@@ -142,7 +144,7 @@ static enum loot attack_fd(void)
 		close(pidfd);
 		return NOT_TRIED;
 	}
-	/* It is the file: it says what it offers, as it does to anybody. */
+	/* INFO answers anybody: so this is the file. */
 	if (ioctl(fd, SECMEM_IOC_INFO, &info))
 		goto out;
 	if (!ioctl(fd, SECMEM_IOC_READ, &read)) {
@@ -177,7 +179,10 @@ static enum loot attack_debugger(void)
 		errno = 0;
 		word = ptrace(PTRACE_PEEKDATA, service->pid, service->key + at,
 			      0);
-		/* The last word, where a page ends before it does. */
+		/*
+		 * The last word may cross the end of the page: read one that
+		 * ends there.
+		 */
 		if (errno && at && at + sizeof(word) > demo.length) {
 			at = demo.length - sizeof(word);
 			errno = 0;
@@ -271,7 +276,10 @@ static int inverse_is(const unsigned char *bytes)
 	return 1;
 }
 
-/* One segment of RAM, in each page at the place that the key has in its own. */
+/*
+ * Searches one segment of RAM: each page at the offset that the key has in its
+ * own.
+ */
 static int kcore_search(int fd, const Elf64_Phdr *segment)
 {
 	uint64_t at = (uintptr_t)service->key & (demo.page - 1);
@@ -301,7 +309,10 @@ static enum loot attack_kcore(void)
 			  header.e_phoff + i * sizeof(segment)) !=
 		    sizeof(segment))
 			goto out;
-		/* RAM as the kernel maps it all; its text is in there. */
+		/*
+		 * Only the kernel's map of all RAM: what it maps elsewhere is
+		 * in there.
+		 */
 		if (segment.p_type != PT_LOAD ||
 		    segment.p_paddr == (uint64_t)-1 ||
 		    segment.p_vaddr >= 0xffffffff80000000)

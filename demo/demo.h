@@ -27,7 +27,9 @@ enum loot {
 	SOMETHING,
 };
 
-/* A service that holds a key; memory that it shares with this process. */
+/*
+ * A service that holds a key. The struct lies in memory that it shares with us.
+ */
 struct service {
 	pid_t pid;
 	enum column column;
@@ -38,7 +40,7 @@ struct service {
 	uint64_t handle;
 	long result; /* of the last order: what a call returned, or -errno */
 	int status; /* of a forked child */
-	/* Where one says so, the key is this, inverted. */
+	/* If inverted, the key is not the file's but the inverse of these. */
 	int inverted;
 	unsigned char inverse[KEY_MIN];
 };
@@ -59,14 +61,15 @@ extern struct demo demo;
 extern struct service *service;
 
 /*
- * service.c: a service is started, given an order by a letter, and ended: 0 or
- * -errno; -ECHILD where it died of the order. How it ended, as wait(2) tells.
+ * service.c: service_start starts a service: 0 or -errno. service_tell gives it an
+ * order, which is a letter: 0, or -ECHILD if it died of that. service_stop ends
+ * it, and returns its status as wait(2) does.
  */
 int service_start(enum column column, int inverted);
 int service_tell(char order);
 int service_stop(void);
 
-/* attacks.c: each has a service of its own before it. */
+/* attacks.c: each attack is run against a service of its own. */
 struct attack {
 	const char *text;
 	enum loot (*run)(void);
@@ -78,7 +81,7 @@ struct attack {
 
 extern struct attack attacks[ATTACKS];
 
-/* Where secmem's pages are off the kernel's direct map. */
+/* To be called where secmem's pages are off the kernel's direct map. */
 void promise_no_ram(void);
 
 #endif /* SECMEMCTL_DEMO_H */

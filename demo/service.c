@@ -5,9 +5,9 @@
  * and open.
  *
  * For each try a service of its own is forked, which reads the key from its
- * file. This process, which starts them all, never holds the key while it
- * does, lest they find it here. The attacks and the table have files of their
- * own; this one has the services.
+ * file. This process has no copy of the key whenever it forks one, lest the
+ * service inherit that and the attack find it. The attacks and the table have
+ * files of their own; this one has the services.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -71,7 +71,10 @@ static unsigned char *service_page(void)
 	return (unsigned char *)((uintptr_t)service->key & -demo.page);
 }
 
-/* As careful programs and libsodium do it: a buffer, guard, key, guard. */
+/*
+ * As careful programs and libsodium do it. The pages: a buffer, a guard, the
+ * key, a guard.
+ */
 static void service_mprotect(void)
 {
 	unsigned char *pages = mmap(NULL, 4 * demo.page, PROT_NONE,
@@ -114,8 +117,9 @@ static unsigned char *service_below(const unsigned char *address)
 }
 
 /*
- * A copy of the file of the vault, which is the one that knows the handle: the
- * library closes its own in a forked child.
+ * A copy of the descriptor of the vault: a forked child has the copy, while the
+ * library closes its own there. The vault's file is the one that knows the
+ * handle.
  */
 static int service_device(void)
 {
@@ -133,7 +137,10 @@ static int service_device(void)
 static struct secmem_access service_access;
 static secmem_secret_t service_secret;
 
-/* Into the view, and from here on as the column says. */
+/*
+ * Reads the key into a secret, and leaves that shut or open, as the column
+ * says.
+ */
 static void service_secmem(void)
 {
 	int error;
@@ -166,7 +173,10 @@ static void service_secmem(void)
 		secmem_release(&service_access);
 }
 
-/* To this process' loot, as a server's bug sends to its client. */
+/*
+ * Writes to the loot, which the attacker reads: as a buggy server sends to a
+ * client.
+ */
 static void service_send(const unsigned char *from, size_t length)
 {
 	ssize_t sent = write(demo.loot, from, length);
@@ -282,7 +292,10 @@ static void service_main(void)
 	    (initgroups(demo.user, demo.passwd->pw_gid) ||
 	     setgid(demo.passwd->pw_gid) || setuid(demo.passwd->pw_uid)))
 		service_end("becoming its user", errno);
-	/* As a service that was started by exec as that user. */
+	/*
+	 * A change of user clears it; a service that exec started as that user
+	 * has it.
+	 */
 	prctl(PR_SET_DUMPABLE, 1);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 
@@ -301,9 +314,7 @@ static void service_main(void)
 	_exit(0);
 }
 
-/*
- * Its end here
- */
+/* What this process does with a service */
 
 int service_start(enum column column, int inverted)
 {
@@ -342,7 +353,7 @@ int service_start(enum column column, int inverted)
 	return read(answer_fd, &ready, 1) == 1 ? 0 : -ECHILD;
 }
 
-/* 0, or -ECHILD if it died of the order. */
+/* 0, or -ECHILD if the service died of the order. */
 int service_tell(char order)
 {
 	char done;
@@ -352,7 +363,7 @@ int service_tell(char order)
 	return 0;
 }
 
-/* It ends by itself when it gets no more orders, if it has not ended yet. */
+/* The service ends when it gets no more orders, if it has not ended before. */
 int service_stop(void)
 {
 	int status = 0;

@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include "demo.h"
 
-/* Where some attack could not be tried; as mount(8) and others have it. */
+/* Exit status where an attack could not be tried; as of mount(8) and others. */
 #define EXIT_SOME 64
 
 static const char *const loot_texts[] = {

@@ -18,7 +18,10 @@ static int release(const struct secmem__use *use, secmem_secret_t secret,
 	return secmem__call(use, SECMEM_IOC_RELEASE, &op);
 }
 
-/* The kernel writes a length, which is never 0, where it lets somebody in. */
+/*
+ * A cancelled ACQUIRE may have succeeded already. Then the kernel has written a
+ * length, which is never 0, and the access is released here.
+ */
 static void acquire_undo(struct secmem__wait *wait)
 {
 	struct secmem_acquire_args *args = wait->argument;
@@ -118,7 +121,7 @@ void secmem_access_cleanup(struct secmem_access *access)
 	errno = saved;
 }
 
-/* What a callback holds. */
+/* The access that a callback runs under. */
 struct hold {
 	struct secmem__use use;
 	struct secmem_access access;
@@ -133,7 +136,10 @@ static void hold_end(void *pointer)
 	struct hold *hold = pointer;
 	struct secmem_access *access = &hold->access;
 
-	/* A callback that forked returns in the child, too, which holds none. */
+	/*
+	 * A callback that forked returns in the child, too, which has no
+	 * access.
+	 */
 	if (secmem__use_is_stale(&hold->use)) {
 		hold->error = -EKEYREVOKED;
 		return;
@@ -165,10 +171,13 @@ static int hold_call(const struct hold *hold, reader read, writer write,
 }
 
 /*
- * Ends the access however the callback is left. With glibc one means serves
- * all, as this is built with -fexceptions. Elsewhere cancellation and
- * pthread_exit run libc's list and nothing else, and an exception leaves that
- * list alone: so both, where hold_leave takes the entry off the list.
+ * Runs the callback, and ends the access however the callback is left: by a
+ * return, an exception, cancellation or pthread_exit. With glibc,
+ * pthread_cleanup_push covers them all, because this file is built with
+ * -fexceptions. With another libc, cancellation and pthread_exit run only
+ * libc's list of handlers, and an exception does not touch that list. There,
+ * hold_end stands in the list, and on a return or an exception hold_leave takes
+ * it out and runs it.
  */
 static int hold_run(struct hold *hold, reader read, writer write,
 		    void *argument)

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The order of accesses, for ThreadSanitizer: a reader comes after the writers
- * before it, a writer after readers, too. Several secrets may share an address,
- * which hides a race now and then and invents none.
+ * The order of accesses, as ThreadSanitizer is told it: a reader comes after
+ * all writers before it, a writer after all writers and readers before it. Each
+ * secret is mapped to one of ADDRESSES addresses. Where two secrets share one,
+ * their accesses seem ordered by each other: that may hide a race, and never
+ * shows one that is none.
  */
 #include "annotate.h"
 

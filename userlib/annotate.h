@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What tools that watch a program cannot see, as the kernel does it: that bytes
- * are written, and that one thread's access comes after another's. Where no
- * such tool is there, its functions are not, and nothing is done.
+ * Tools that watch a program do not see what the kernel does: that it writes
+ * bytes, and that it lets one thread's access begin after another's has ended.
+ * These functions tell them. They do nothing where no such tool is there: the
+ * functions of the sanitizers are weak, and memcheck's requests have no effect.
  */
 #ifndef _LIBSECMEM_ANNOTATE_H
 #define _LIBSECMEM_ANNOTATE_H
@@ -36,14 +37,17 @@ static inline void secmem__defined(const volatile void *start, size_t length)
 	(void)VALGRIND_MAKE_MEM_DEFINED(start, length);
 }
 
-/* So are the arguments, of which there are three, of the call that follows. */
+/* The three arguments of the call that follows are defined, too. */
 static inline void secmem__defined_arguments(void)
 {
 	if (__msan_unpoison_param)
 		__msan_unpoison_param(3);
 }
 
-/* What one thread has shown at an address, another one has seen there. */
+/*
+ * What a thread did before secmem__shown() of an address comes before what
+ * another thread does after secmem__seen() of the same address.
+ */
 static inline void secmem__shown(void *address)
 {
 	if (__tsan_release)
@@ -56,7 +60,10 @@ static inline void secmem__seen(void *address)
 		__tsan_acquire(address);
 }
 
-/* A child's memory was wiped, and with it a lock that the forking thread held. */
+/*
+ * A forked child's memory was wiped, and with it a lock that the forking thread
+ * held: to the tool, the child unlocks it.
+ */
 static inline void secmem__lock_wiped(void *lock)
 {
 	if (__tsan_mutex_pre_unlock)
@@ -66,8 +73,9 @@ static inline void secmem__lock_wiped(void *lock)
 }
 
 /*
- * An access to a secret begins, after the call that the kernel let it in by;
- * and ends, before the call that tells the kernel so.
+ * secmem__order_begin is called when an access begins: after the call by which
+ * the kernel grants it. secmem__order_end is called when it ends: before the
+ * call that tells the kernel.
  */
 void secmem__order_begin(secmem_secret_t secret, uint32_t flags);
 void secmem__order_end(secmem_secret_t secret, uint32_t flags);

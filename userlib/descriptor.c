@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The library's own descriptors: where they lie, and whether one still leads
- * where it did. A program may close it (closefrom, close_range, a loop), or put
- * another file in its place (dup2); the number is then another's.
+ * The library's own descriptors: which numbers they have, and whether one still
+ * leads to the file that it was opened for. A program may close a descriptor
+ * behind the library's back (closefrom, close_range, a loop), or put another
+ * file in its place (dup2): the number then belongs to another file.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -12,7 +13,7 @@
 #include <unistd.h>
 #include "internal.h"
 
-/* A table of descriptors up to here costs the kernel two pages. */
+/* Descriptors stay below: a table of so many takes the kernel 8 KiB at most. */
 #define TOP 1024
 
 int secmem__ioctl(int fd, unsigned long request, void *argument)
@@ -43,8 +44,9 @@ void secmem__fd_close(int fd, uint64_t file)
 }
 
 /*
- * Into the upper quarter of what RLIMIT_NOFILE allows, or as high as there is
- * room. Never one of the standard three, which a program may have closed.
+ * Moves a descriptor into the upper quarter of the numbers that RLIMIT_NOFILE
+ * allows, or lower where none is free there. It never becomes one of the
+ * standard three, which a program may have closed.
  */
 int secmem__fd_raise(int fd, uint64_t file)
 {
@@ -77,7 +79,10 @@ int secmem__fd_open(struct secmem_info *info)
 {
 	int error, fd, high, tries;
 
-	/* Another thread may close it at once, but not for ever. */
+	/*
+	 * Another thread may close the descriptor at once: so try again, thrice
+	 * at most.
+	 */
 	for (tries = 0; tries < 3; tries++) {
 		fd = open(SECMEM_DEVICE, O_RDWR | O_CLOEXEC);
 		if (fd < 0)
@@ -96,7 +101,9 @@ int secmem__fd_open(struct secmem_info *info)
 			secmem__fd_close(fd, info->grant_id);
 			return high;
 		}
-		/* Else the number is another's already. */
+		/*
+		 * If it does not, the number already belongs to another file.
+		 */
 		if (secmem__fd_leads_to(high, info->grant_id))
 			return high;
 	}

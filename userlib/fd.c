@@ -27,7 +27,10 @@ static int number_of(const char *text, int *number)
 	return 0;
 }
 
-/* A number may be stale, or be that of standard output. */
+/*
+ * The number may be stale, or be that of standard output: only a file of
+ * secmem's is accepted.
+ */
 static int fd_claim(int fd)
 {
 	struct secmem_info info;
@@ -80,15 +83,19 @@ int secmem_fd_from_listen(const char *name)
 	return -ENOENT;
 }
 
-/* One byte, as a stream carries no descriptor without one. */
+/*
+ * Room for one descriptor. It is sent with one byte of data, because a stream
+ * socket carries no descriptor without data.
+ */
 union control {
 	struct cmsghdr header;
 	char space[CMSG_SPACE(sizeof(int))];
 };
 
 /*
- * What comes may have more in it, which stands before the descriptor: the
- * sender's credentials and label, where the receiver's socket asks for them.
+ * A message that is received may carry more, in front of the descriptor: the
+ * sender's credentials and security label, if the receiver's socket asks for
+ * them.
  */
 union received {
 	struct cmsghdr header;
@@ -123,8 +130,9 @@ int secmem_fd_send(int socket, int fd)
 }
 
 /*
- * The one descriptor that came along, or -ENOMSG. The buffer has room for
- * several, and the kernel installs what fits: of others none stays behind.
+ * Returns the one descriptor that came with the message; -ENOMSG if none came,
+ * or more than one. The buffer has room for several, and the kernel installs
+ * all that fit: those that are not returned are closed here.
  */
 static int fd_only(struct msghdr *message)
 {
@@ -168,7 +176,11 @@ static int fd_check(int socket)
 	return error;
 }
 
-/* A descriptor that cannot be installed is lost with its message. */
+/*
+ * Waits for a message and leaves it in the socket. Then checks that a
+ * descriptor can be installed: one that cannot is lost when its message is
+ * taken.
+ */
 static int message_await(int socket)
 {
 	char byte;
@@ -179,7 +191,7 @@ static int message_await(int socket)
 	return fd_check(socket);
 }
 
-/* Without a wait: -EAGAIN where another thread took the message. */
+/* Takes the message without waiting. -EAGAIN: another thread took it before. */
 static int message_take(int socket)
 {
 	char byte;
@@ -199,8 +211,9 @@ static int message_take(int socket)
 		return -errno;
 	fd = fd_only(&message);
 	if (got) {
-		/* It was kept back: another thread took the last number, or a
-		 * security module refused.
+		/*
+		 * The kernel did not install the descriptor: another thread
+		 * took the last number, or a security module refused.
 		 */
 		if (fd == -ENOMSG && message.msg_flags & MSG_CTRUNC)
 			fd = fd_check(socket) ? -EMFILE : -ENOMSG;
@@ -220,8 +233,9 @@ int secmem_fd_receive(int socket)
 		if (error)
 			return error;
 		/*
-		 * Who is cancelled before this leaves the descriptor where it
-		 * is; behind it, the caller has it.
+		 * A thread that is cancelled before this leaves the descriptor
+		 * in the socket. From here on it is not cancelled, so the
+		 * descriptor reaches the caller.
 		 */
 		cancel = secmem__cancel_disable();
 		error = message_take(socket);

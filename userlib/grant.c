@@ -33,7 +33,10 @@ static int fd_adopt(int fd, int single, uint64_t *id, uint64_t *handle)
 	if (single && !info.handle)
 		return -EINVAL;
 
-	/* STAT counts as use: the file is this process's, or known not to be. */
+	/*
+	 * STAT counts as use, INFO does not: STAT binds the file to this
+	 * process, or fails where the file answers another one.
+	 */
 	status.handle = info.handle;
 	error = secmem__ioctl(fd, SECMEM_IOC_STAT, &status);
 	if (error && (info.handle || error != -ENOENT))
@@ -115,7 +118,10 @@ static int grant_export(uint64_t id, uint64_t handle, uint32_t rights)
 	struct secmem__use use;
 	int cancel, error;
 
-	/* Without a handle, another vault would do as well. */
+	/*
+	 * Another vault does not know the handle, and refuses. But it would
+	 * export itself: so without a handle, the descriptor is checked.
+	 */
 	error = handle ? secmem__grant_get(id, &use) :
 			 secmem__grant_get_checked(id, &use);
 	if (error)

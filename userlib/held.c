@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The accesses that this process holds, in a table of their own and not on the
- * stack: callbacks that are coroutines end in any order, and on any thread.
+ * The accesses that this process holds. They are recorded in tables and not on
+ * the stack, because callbacks that are coroutines end in any order, and on any
+ * thread.
  *
- * An entry's state is odd while it is taken, and counts up with each change;
- * with the entry's place it makes the serial number of an access, which ends
- * it once, whoever has copied it.
+ * The state of an entry counts its changes, and is odd while the entry is
+ * taken. The state and the entry's place in the tables make the serial number
+ * of an access. So an access can be ended once only, by whichever copy of its
+ * struct.
  */
 #include <errno.h>
 #include "internal.h"
@@ -18,14 +20,14 @@ struct entry {
 	_Atomic uint64_t state;
 	_Atomic uint64_t grant;
 	_Atomic uint64_t handle;
-	_Atomic uint64_t thread; /* whose callback it is, or 0: by hand */
+	_Atomic uint64_t thread; /* whose callback holds it; 0: by hand */
 	_Atomic uint32_t flags;
 	char apart[28]; /* a cache line */
 };
 
 struct table {
 	_Atomic uint32_t top; /* entries from here on were never taken */
-	_Atomic int full; /* not worth a look until one of it is freed */
+	_Atomic int full; /* all entries are taken, until one is freed */
 	struct entry entries[TABLE_ENTRIES];
 };
 
@@ -34,10 +36,13 @@ _Static_assert(TABLE_ENTRIES *TABLES == 1 << PLACE_BITS, "a place fits");
 static _Atomic(void *) tables[TABLES];
 static _Atomic uint32_t swept; /* the table to be swept next */
 
-/* Where this thread took or freed one. */
+/* The entry that this thread took or freed last: it looks there first. */
 static __thread uint32_t hint;
 
-/* Never reused, as an entry may outlive its thread. */
+/*
+ * A number for this thread. It is never reused, as an entry may outlive its
+ * thread.
+ */
 static uint64_t thread_now(void)
 {
 	static _Atomic uint64_t threads;
@@ -108,7 +113,10 @@ static int table_take(unsigned int index, secmem_secret_t secret,
 	return 0;
 }
 
-/* Accesses by hand that ended with their grant, and were never released. */
+/*
+ * Frees the entries of accesses by hand that ended because their grant was
+ * closed, and that nobody will release.
+ */
 static void table_sweep(struct table *table)
 {
 	struct entry *entry;
@@ -164,7 +172,10 @@ int secmem__held_remove(secmem_secret_t secret, uint64_t serial)
 
 	if (!table || !(state & 1))
 		return 0;
-	/* A parent's serial numbers are a child's, too, but not its grants. */
+	/*
+	 * The grant is compared, too: a forked child gives out the same serial
+	 * numbers as its parent did, but its grants have other names.
+	 */
 	entry = &table->entries[place % TABLE_ENTRIES];
 	if (atomic_load(&entry->grant) != secret.grant ||
 	    atomic_load(&entry->handle) != secret.handle ||
@@ -196,7 +207,10 @@ int secmem__holds(secmem_secret_t secret, int exclusive)
 	return 0;
 }
 
-/* Before the first view, so that this lies above it, and not where it begins. */
+/*
+ * Maps the first table before the first view: mappings grow downwards as a
+ * rule, so the table lies above the view, and not right below its first page.
+ */
 int secmem__held_prepare(void)
 {
 	void *memory;

@@ -25,44 +25,47 @@
  * SECMEM_FOREVER, or 0 for not waiting at all (-EAGAIN instead of -ETIMEDOUT).
  * A wait that a signal handler interrupts goes on, to the end of the same
  * timeout, unless the thread asked for -EINTR (secmem_wait_set_interruptible).
- * A call that has to wait is a cancellation point while it does: a thread that
- * is cancelled there holds nothing by that call.
+ * A call that has to wait is a cancellation point while it waits: a thread that
+ * is cancelled there has got no access by that call.
  *
  * A pointer to a result may not be NULL, unless the call says so. A call that
  * fails has set its results to zeroes. Structs that carry their size may grow
  * in later versions: one that is larger than this library's is taken where the
- * rest of it is zero, and up to SECMEM_STRUCT_MAX. A size beyond that is none:
- * -EINVAL, and nothing is touched.
+ * rest of it is zero, and up to SECMEM_STRUCT_MAX. A larger size is -EINVAL,
+ * and nothing is touched.
  *
  * Every function may be called by any thread at any time, unless it says
  * otherwise. None is promised to be async-signal-safe.
  *
- * Descriptors: the library keeps its own close-on-exec, and as high as it can
- * (from 768 on, where RLIMIT_NOFILE allows 1024). A program that closes them
- * behind its back (closefrom, close_range, a loop) or puts other files in
- * their place (dup2) has lost those grants: their secrets are -EKEYREVOKED
- * from the next call on, which takes the views down (a touch of what is open
- * by hand is SIGSEGV) and so wipes what no other grant keeps. The default
- * vault is opened anew for what is created then.
+ * Descriptors: the library's own are close-on-exec, and their numbers are as
+ * high as it can make them (from 768 on, where RLIMIT_NOFILE allows 1024). A
+ * program that closes them behind the library's back (closefrom, close_range, a
+ * loop) or puts other files in their place (dup2) has lost those grants. The
+ * next call finds that out: from then on their secrets are -EKEYREVOKED, their
+ * views are gone (a touch of a secret that was open by hand is SIGSEGV), and
+ * what no other grant keeps is wiped. The next secret that is created in the
+ * default vault opens that vault anew.
  *
- * The library looks whether a number still leads to its grant before it
- * closes, creates, maps or exports a vault, and after an error; so it does not
- * do that to another component's file, and the handles of one vault are
- * unknown in another. Once it has created, mapped or exported it looks again,
- * and undoes it where the number had been taken just before. What remains is a
- * thread that closes the descriptor, while another one opens a file that gets
- * its number, between a look and the close, or for as long as such a call
- * takes: do not close descriptors that are not yours while other threads run.
+ * The library checks that a number still leads to its grant before it closes
+ * the descriptor, creates a secret, maps or exports a vault, and after an
+ * error: so it does none of this to another component's file. (Calls on a
+ * secret need no check: the handles of one vault are unknown in another.) After
+ * it has created, mapped or exported it checks again, and undoes the call if
+ * the number was taken just before it. One case remains: between the check and
+ * the close, or during such a call, one thread closes the descriptor and
+ * another one opens a file that gets its number. So do not close descriptors
+ * that are not yours while other threads run.
  *
  * Fork: a child (of fork, or of clone without CLONE_VM) starts with nothing:
- * the parent's secrets and grants are -EKEYREVOKED there, whatever the parent
- * had mapped is not, and the first use opens a vault of the child's own. To
- * share a secret, export it before the fork and adopt the fd in the child.
- * The library's descriptors are closed in a child of fork, which waits for
- * threads that are just opening one; where it is called by a signal handler
- * that has interrupted such a thread it does not wait, nor for more than a
- *second does that thread, and the child may keep that descriptor, which is of
- *no use there.
+ * the parent's secrets and grants are -EKEYREVOKED there, the parent's views
+ * are not mapped, and the first use opens a vault of the child's own. To share
+ * a secret, export it before the fork and adopt the fd in the child.
+ *
+ * In a child of fork, the library's descriptors are closed. For that, fork
+ * waits for threads that are just opening one, but not where it is called by a
+ * signal handler that has interrupted such a thread; and a thread that opens
+ * one waits for a fork, but for a second at most. In these two cases the child
+ * may keep a descriptor, which is of no use there.
  *
  * mlockall(MCL_FUTURE) under RLIMIT_MEMLOCK refuses large mappings, the view
  * among them; the library then takes a smaller one, and a secret beyond its
@@ -92,12 +95,13 @@ extern "C" {
 #define SECMEM_MUST_CHECK __attribute__((__warn_unused_result__))
 
 /*
- * A grant that this process holds: a vault of its own, or what another one
- * gave it. A name, passed by value, never reused: a stale one is -EKEYREVOKED.
+ * A grant that this process holds: a vault of its own, or a grant that another
+ * process gave it. This is its name, passed by value and never reused: a stale
+ * one is -EKEYREVOKED.
  * SECMEM_GRANT_DEFAULT is the vault of this process: opened at its first use,
  * mapped at its first access, never closed before the process ends. The shared
- * library is not unloaded by dlclose (-z nodelete), which would leave the vault
- * and its view behind each time: link a plugin that has the static library in
+ * library is not unloaded by dlclose (-z nodelete): each unloading would leave
+ * a vault and its view behind. So link a plugin that has the static library in
  * it with -Wl,-z,nodelete, too.
  */
 typedef struct {
@@ -105,8 +109,9 @@ typedef struct {
 } secmem_grant_t;
 
 /*
- * A secret, through a grant. A name, passed by value, never reused, never
- * dangling: after close it is -EKEYREVOKED. Two are equal if both fields are.
+ * A secret, through a grant. This is its name, passed by value, never reused
+ * and never dangling: after close it is -EKEYREVOKED. Two names are equal if
+ * both fields are.
  */
 typedef struct {
 	uint64_t grant;
@@ -135,7 +140,7 @@ typedef struct {
  */
 struct secmem_options {
 	size_t size; /* of this struct */
-	secmem_grant_t grant; /* where; needs the right CREATE */
+	secmem_grant_t grant; /* creates it there; needs the right CREATE */
 	uint64_t require; /* mask of 1 << SECMEM_PROT_* that must hold */
 	const char *label; /* public, up to SECMEM_LABEL_SIZE - 1 bytes */
 	uint32_t align; /* power of two up to SECMEM_ALIGN_MAX */
@@ -143,12 +148,12 @@ struct secmem_options {
 };
 
 /*
- * From bytes of the caller's, which are wiped where they stand, whatever the
- * result: no error path leaves a copy behind. The kernel may have moved them
- * before, and does not wipe the page that it moved them from: what never stood
- * in ordinary memory is better. Only a length beyond SECMEM_LENGTH_MAX, which
- * is -EINVAL, touches nothing. Who must be able to try again creates with
- * secmem_create_zero and then calls secmem_write.
+ * From bytes of the caller's. They are wiped where they stand, whatever the
+ * result: no error path leaves a copy behind. But the kernel may have moved the
+ * page that they stand in before, and does not wipe the old one: so a secret
+ * that never stood in ordinary memory is better. Only with a length beyond
+ * SECMEM_LENGTH_MAX, which is -EINVAL, nothing is touched. A caller that must
+ * be able to try again uses secmem_create_zero and then secmem_write.
  */
 int secmem_create(secmem_secret_t *secret, void *data, size_t length,
 		  const struct secmem_options *options) SECMEM_MUST_CHECK;
@@ -170,9 +175,9 @@ int secmem_create_random(secmem_secret_t *secret, size_t length,
  * here leaves no secret. After a failure, what was read from a pipe is gone.
  * Errors: those of read(2); -ENODATA, also for an empty file; -EFBIG, more
  * than SECMEM_LENGTH_MAX; -EINTR, a signal before the first byte, where the
- * thread asked for it; -EFAULT, an
- * O_DIRECT file; -EKEYREVOKED, ended meanwhile by the administrator or a
- * suspend (as for any bytes of an access, that may be SIGBUS instead). Needs
+ * thread asked for it; -EFAULT, an O_DIRECT file; -EKEYREVOKED, the
+ * administrator or a suspend ended the secret meanwhile (where the library
+ * itself touches its bytes just then, the process gets SIGBUS instead). Needs
  * MAP, READ, WRITE and CLOSE beside CREATE (-EACCES, and nothing was read).
  */
 int secmem_create_from_fd(secmem_secret_t *secret, int fd, size_t length,
@@ -182,14 +187,17 @@ int secmem_create_from_fd(secmem_secret_t *secret, int fd, size_t length,
 /*
  * Access by a callback
  * --------------------
- * Opens the secret, calls function with its bytes and argument, and shuts it,
- * also where the callback throws a C++ exception, calls pthread_exit or is
- * cancelled. It must not leave by longjmp. With a C library other than glibc an
- * exception shuts it only where the program is linked with an unwinder, so a
- * static program's must not leave the callback; and callbacks of one thread
- * (coroutines) must end in the reverse order of their beginning, or that thread
- * must not be cancelled or call pthread_exit later. With glibc they may end in
- * any order and on any thread. The pointer is good inside the callback only.
+ * Opens the secret, calls function with its bytes and argument, and shuts the
+ * secret, also where the callback throws a C++ exception, calls pthread_exit or
+ * is cancelled. The callback must not be left by longjmp. The pointer is good
+ * inside the callback only.
+ *
+ * With glibc, callbacks of one thread (coroutines) may end in any order and on
+ * any thread. With another C library they must end in the reverse order of
+ * their beginning, or that thread must not be cancelled or call pthread_exit
+ * later; and an exception shuts the secret only where the program is linked
+ * with an unwinder: in a static program none may leave the callback.
+ *
  * *result (result may be NULL) is what the callback returned, or 0 where it has
  * not run to its end; the call's own result is the library's, and tells of a
  * failed release too: -EKEYREVOKED if the secret was revoked meanwhile
@@ -200,10 +208,10 @@ int secmem_create_from_fd(secmem_secret_t *secret, int fd, size_t length,
  *
  * Inside the callback this thread's calls on the same secret, through the same
  * grant, that would wait for this access are -EDEADLK and change nothing:
- * secmem_close, secmem_write and WRITE accesses inside either; secmem_read,
- * secmem_compare and READ accesses inside the second. With timeout 0 they
- * are tried: so secmem_close(secret, 0) is -EAGAIN and has the secret closed
- * when the callback returns.
+ * secmem_close, secmem_write and WRITE accesses inside both functions;
+ * secmem_read, secmem_compare and READ accesses inside secmem_with_bytes_mut.
+ * With timeout 0 they are tried: so secmem_close(secret, 0) is -EAGAIN, and the
+ * secret is closed when the callback returns.
  */
 int secmem_with_bytes(secmem_secret_t secret, int64_t timeout,
 		      int (*function)(const void *data, size_t length,
@@ -218,9 +226,9 @@ int secmem_with_bytes_mut(secmem_secret_t secret, int64_t timeout,
  * Access by hand
  * --------------
  * flags is SECMEM_READ or SECMEM_WRITE, and SECMEM_NOWAIT for timeout 0. data
- * is good until this access is released. Any thread may use it, and any may
- * release it, which is why secmem_acquire knows of no -EDEADLK for accesses
- * taken by hand: a thread that holds one and asks for what it excludes waits
+ * is good until this access is released. Any thread may use the access, and any
+ * may release it. So secmem_acquire has no -EDEADLK for accesses taken by hand:
+ * a thread that holds one, and asks for another that has to wait for it, waits
  * for itself until its timeout.
  */
 struct secmem_access {
@@ -233,32 +241,32 @@ struct secmem_access {
 	uint64_t reserved[2]; /* 0 */
 };
 
-/* Fills *access; when it fails, with zeroes, which secmem_release takes. */
+/* Fills *access: when it fails, with zeroes, which secmem_release accepts. */
 int secmem_acquire(secmem_secret_t secret, uint32_t flags, int64_t timeout,
 		   struct secmem_access *access) SECMEM_MUST_CHECK;
 
 /*
- * Ends the access and zeroes *access; of a zeroed one it does nothing and
+ * Ends the access and zeroes *access; with a zeroed one it does nothing and
  * returns 0. Whatever it returns, the access has ended: -EBADMSG (something
  * wrote beside the data), -EKEYREVOKED (the secret was revoked). A copy of the
- * struct stands for the same access: where another one has been released, it is
- * -EINVAL and ends nobody else's. One struct must not be released by two
- * threads at once.
+ * struct stands for the same access: once one copy has been released, the
+ * others are -EINVAL, and end no other access. Two threads must not release one
+ * struct at the same time.
  */
 int secmem_release(struct secmem_access *access);
 
 /*
  * Access in one call
  * ------------------
- * No view is needed, so these work through a grant without MAP. Each is whole:
- * never half of a concurrent write. offset + length lie within the secret
- * (else -EINVAL).
+ * No view is needed, so these calls work through a grant without MAP. None sees
+ * half of a concurrent write. offset + length lie within the secret (else
+ * -EINVAL).
  */
 
 /*
- * Copies out, to ordinary memory as a rule: what then becomes of the copy is
- * the caller's care (explicit_bzero(3), which reaches the page that the buffer
- * has then, and none that the kernel moved it from).
+ * Copies out, to ordinary memory as a rule. The caller takes care of the copy:
+ * explicit_bzero(3) wipes the page in which the buffer stands at that time, but
+ * none from which the kernel has moved it.
  */
 int secmem_read(secmem_secret_t secret, void *buffer, size_t length,
 		size_t offset, int64_t timeout) SECMEM_MUST_CHECK;
@@ -283,21 +291,21 @@ int secmem_compare(secmem_secret_t secret, const void *buffer, size_t length,
  * ---------
  */
 
-/* Read-only from now on, for every holder. -EBUSY while it is written. */
+/* Read-only from now on, for every holder. -EBUSY while somebody writes. */
 int secmem_seal(secmem_secret_t secret);
 
 /*
  * No new access from now; waits until those that are held are released; wipes
  * and frees. Closing a closed secret is 0, and so is SECMEM_SECRET_NONE. After
  * -EAGAIN, -EINTR and -ETIMEDOUT the secret is closing: the last release
- * finishes the work. -EBADMSG: closed, but something had written beside it.
+ * finishes the work. -EBADMSG: closed, but something wrote beside the data.
  */
 int secmem_close(secmem_secret_t secret, int64_t timeout);
 
 /*
- * Close without waiting, in every process: the bytes are gone when the call
- * returns; who still touches them dies by SIGBUS. Revoking a closed secret is
- * 0.
+ * Closes without waiting, in every process: the bytes are gone when the call
+ * returns; a process that touches them after that dies by SIGBUS. Revoking a
+ * closed secret is 0.
  */
 int secmem_revoke(secmem_secret_t secret);
 
@@ -316,16 +324,16 @@ int secmem_stat(secmem_secret_t secret, struct secmem_status *status,
  * ------
  */
 
-/* A vault of its own beside the default one; to be closed by the caller. */
+/* Opens a vault beside the default one. The caller closes it. */
 int secmem_grant_open(secmem_grant_t *grant) SECMEM_MUST_CHECK;
 
 /*
- * Takes over fd, a grant that nobody has used yet or that this process used:
+ * Takes over fd, a grant that no process uses yet or that this process uses:
  * one exported to this process, or a /dev/secmem that a service manager
  * opened. On success the fd is the library's, which closes it and goes on with
  * a copy under a higher number (where none is free, it keeps this one): the
- * caller must not close or use that number any more. On failure it is still the
- * caller's, as it was. A negative fd is returned as it came, so that the calls
+ * caller must not close or use that number any more. On failure fd is still the
+ * caller's, unchanged. A negative fd is returned as the result, so that calls
  * nest:
  *
  *	secmem_adopt(secmem_fd_from_env(NULL), &secret);
@@ -336,14 +344,15 @@ int secmem_grant_open(secmem_grant_t *grant) SECMEM_MUST_CHECK;
  */
 int secmem_grant_adopt(int fd, secmem_grant_t *grant) SECMEM_MUST_CHECK;
 
-/* The same for a grant of one secret. -EINVAL if it is of a whole vault. */
+/* The same for a grant of one secret. -EINVAL if fd is a whole vault's. */
 int secmem_adopt(int fd, secmem_secret_t *secret) SECMEM_MUST_CHECK;
 
 /*
  * Gives a grant back: its view goes, its accesses end, and if it was the last
- * one of a vault of this process, the vault's secrets are closed. Calls of
- * other threads that are using it, callbacks included, come to their end
- * first, without this call waiting for them. The default is -EINVAL.
+ * one of a vault of this process, the vault's secrets are closed. All this
+ * happens once the calls of other threads that use the grant, callbacks
+ * included, have come to their end; this call does not wait for them. The
+ * default grant is -EINVAL.
  */
 int secmem_grant_close(secmem_grant_t grant);
 
@@ -360,10 +369,11 @@ int secmem_grant_info(secmem_grant_t grant, struct secmem_info *info,
 /*
  * A new file descriptor, close-on-exec, the caller's: a grant of the secret,
  * or of all of the vault, with rights (SECMEM_RIGHT_*) that are a subset of
- * this grant's; CREATE goes with a whole vault only. It answers the first
- * process that uses it, and keeps its secret alive. When that one is gone, the
- * next one has the same secret; but of a vault it has nothing that was made
- * before (-EKEYREVOKED). Needs EXPORT.
+ * this grant's; CREATE goes with a whole vault only. The new grant answers the
+ * first process that uses it, and keeps its secret alive. When that process is
+ * gone, the grant answers the next one: a grant of one secret still reaches
+ * that secret, but one of a whole vault none that was made before
+ * (-EKEYREVOKED). Needs EXPORT.
  */
 int secmem_export(secmem_secret_t secret, uint32_t rights) SECMEM_MUST_CHECK;
 int secmem_grant_export(secmem_grant_t grant,
@@ -374,23 +384,23 @@ int secmem_grant_export(secmem_grant_t grant,
  * close-on-exec, or -errno. The first two take no descriptor that is not a file
  * of secmem's (-ENOTTY, -EBADF), and leave it as it was. They do not trust the
  * environment of a program that was started with more privileges than its
- * caller has (AT_SECURE): -ENOENT there. Not while another thread changes the
- * environment.
+ * caller has (AT_SECURE): -ENOENT there. They must not be called while another
+ * thread changes the environment.
  *
- * fd_from_env: named, in decimal, by an environment variable; NULL stands for
- * "SECMEM_FD", which `secmemctl run` sets. -ENOENT if it is not set.
+ * fd_from_env: an environment variable tells its number, in decimal; NULL
+ * stands for "SECMEM_FD", which `secmemctl run` sets. -ENOENT if it is not set.
  *
  * fd_from_listen: passed by systemd (LISTEN_PID, LISTEN_FDS) under that name
  * (LISTEN_FDNAMES, FileDescriptorName=, OpenFile=); NULL stands for the only
- * one. -ENOENT if there is none, -EINVAL if NULL is ambiguous.
+ * descriptor. -ENOENT if there is none, -EINVAL if there are several and NULL.
  *
- * fd_receive: the next one that comes by an AF_UNIX socket, as fd_send sends
- * it: one byte and one SCM_RIGHTS. -EMFILE if this process may have no more
- * descriptors: the message waits for the next try, unless another thread took
- * the last number at that very moment, which loses the descriptor. -ENOMSG if
- * the message carries none, or not one alone, -ENODATA at the connection's end.
- * It does not look whether it is a file of secmem's. Both are cancellation
- * points, and go on after a signal as waits do.
+ * fd_receive: the next descriptor that comes by an AF_UNIX socket, as fd_send
+ * sends it: one byte and one SCM_RIGHTS. -EMFILE if this process may have no
+ * more descriptors: the message waits for the next try, unless another thread
+ * took the last number at that very moment, which loses the descriptor. -ENOMSG
+ * if the message carries none or several, -ENODATA at the connection's end. It
+ * takes files that are not secmem's, too. fd_receive and fd_send are
+ * cancellation points, and go on after a signal as waits do.
  */
 int secmem_fd_from_env(const char *name) SECMEM_MUST_CHECK;
 int secmem_fd_from_listen(const char *name) SECMEM_MUST_CHECK;
@@ -400,24 +410,25 @@ int secmem_fd_send(int socket, int fd) SECMEM_MUST_CHECK;
 /*
  * Signals
  * -------
- * on: from now on, a wait of this thread that a signal handler interrupts
- * returns -EINTR, with or without SA_RESTART; for who ends a wait by a signal,
- * and has its timeouts to itself then. 0, as at a thread's start: it goes on.
- * Returns what it was.
+ * With on not 0, a wait of this thread that a signal handler interrupts returns
+ * -EINTR, with or without SA_RESTART. That is for a program that ends its waits
+ * by signals, and has to keep the time itself then. With on 0, as at a thread's
+ * start, the wait goes on. Returns the setting before.
  */
 int secmem_wait_set_interruptible(int on);
 
 /*
  * The process
  * -----------
- * secmem_harden: what the holder of keys should set, for the copies that it
- * and its libraries make in ordinary memory: no core dump (RLIMIT_CORE 0, hard
- * too, inherited by what it starts) and not dumpable (PR_SET_DUMPABLE 0: no
- * ptrace or /proc/PID/mem by its own user; /proc/PID then belongs to root).
- * The kernel resets the latter at exec and when the process changes its user:
- * call it after dropping privileges. With SECMEM_HARDEN_NO_NEW_PRIVS, no
- * program that it starts gains privileges (PR_SET_NO_NEW_PRIVS: sudo, su and
- * setuid helpers stop working). All of it is tried; the first error returned.
+ * secmem_harden: sets what a process that holds keys should set, because of the
+ * copies that it and its libraries make in ordinary memory: no core dump
+ * (RLIMIT_CORE 0, also the hard limit, inherited by programs that it starts)
+ * and not dumpable (PR_SET_DUMPABLE 0: no ptrace or /proc/PID/mem by its own
+ * user; /proc/PID then belongs to root). The kernel makes a process dumpable
+ * again at exec and when it changes its user: so call this after dropping
+ * privileges. With SECMEM_HARDEN_NO_NEW_PRIVS, no program that it starts gains
+ * privileges (PR_SET_NO_NEW_PRIVS: sudo, su and setuid helpers stop working).
+ * All of it is tried; the first error is returned.
  */
 #define SECMEM_HARDEN_NO_NEW_PRIVS (1U << 0)
 
@@ -446,10 +457,10 @@ const char *secmem_strerror(int error);
  *	SECMEM_AUTO_RELEASE struct secmem_access access = { 0 };
  *	SECMEM_AUTO_CLOSE secmem_secret_t secret = SECMEM_SECRET_NONE;
  *
- * end with their scope: the access is released; the secret is closed without
- * waiting (where somebody holds it, the last release finishes the work). errno
- * is kept. An exception or cancellation runs them if the caller is compiled
- * with -fexceptions.
+ * At the end of the variable's scope the access is released; the secret is
+ * closed without waiting (where somebody holds it, the last release finishes
+ * the work). errno is kept. On an exception or cancellation that happens, too,
+ * if the caller is compiled with -fexceptions.
  */
 void secmem_access_cleanup(struct secmem_access *access);
 void secmem_secret_cleanup(secmem_secret_t *secret);

@@ -13,10 +13,10 @@
 #include "annotate.h"
 #include "internal.h"
 
-/* What a file of unknown length is read into at first; it doubles. */
+/* The first length tried for a file of unknown length; then it is doubled. */
 #define READ_FIRST 4096
 
-/* What it takes to read into a secret, and to end it where that fails. */
+/* The rights for reading into a secret, and for closing it if that fails. */
 #define INTAKE_RIGHTS                                                \
 	(SECMEM_RIGHT_MAP | SECMEM_RIGHT_READ | SECMEM_RIGHT_WRITE | \
 	 SECMEM_RIGHT_CLOSE)
@@ -27,8 +27,9 @@
 	 sizeof(((struct secmem_options *)0)->flags))
 
 /*
- * A later library's options may be longer: the rest has to be zero. Those of
- * the first version are the shortest.
+ * A program that was built for a later library may pass longer options: what
+ * this library does not know has to be zero. Those of the first version are the
+ * shortest.
  */
 static int options_take(struct secmem_options *known,
 			const struct secmem_options *options)
@@ -55,8 +56,9 @@ static int options_take(struct secmem_options *known,
 }
 
 /*
- * A vault that took the descriptor's number just before the call, as the next
- * default does where the number is free, has a secret now that nobody knows.
+ * Just before CREATE, another vault may have taken the descriptor's number, as
+ * the next default does where the number is free. Then the secret was made in
+ * that vault, and nobody knows it: it is closed there.
  */
 static int created_check(const struct secmem__use *use, uint64_t handle)
 {
@@ -112,7 +114,7 @@ static int create(secmem_secret_t *secret, size_t length, uint32_t flags,
 	return error;
 }
 
-/* Of a secret that nobody else has seen. */
+/* Closes without waiting, and forgets the name. */
 static void destroy(secmem_secret_t *secret)
 {
 	(void)secmem_close(*secret, 0);
@@ -130,7 +132,9 @@ int secmem_create(secmem_secret_t *secret, void *data, size_t length,
 		if (error)
 			destroy(secret);
 	}
-	/* A longer one is no length of anything, but a caller's mistake. */
+	/*
+	 * No buffer is longer than that: such a length is a caller's mistake.
+	 */
 	if (data && length <= SECMEM_LENGTH_MAX)
 		explicit_bzero(data, length);
 	return error;
@@ -148,7 +152,7 @@ int secmem_create_random(secmem_secret_t *secret, size_t length,
 	return create(secret, length, SECMEM_CREATE_RANDOM, 0, options);
 }
 
-/* A secret on its way in: open for writing, filled up to used. */
+/* A secret that is being read in: open for writing, filled up to used. */
 struct intake {
 	secmem_secret_t secret;
 	struct secmem_access access;
@@ -180,7 +184,7 @@ static int intake_start(struct intake *intake, size_t length,
 	return error;
 }
 
-/* Fills what is left, or comes to the file's end. */
+/* Reads until the secret is full, or the file ends. */
 static int intake_read(struct intake *intake, int fd)
 {
 	struct pollfd readable = { .fd = fd, .events = POLLIN };
@@ -202,7 +206,10 @@ static int intake_read(struct intake *intake, int fd)
 		if (errno == EINTR && !secmem__interrupted(-EINTR))
 			continue;
 		error = -errno;
-		/* The view is shut by a REVOKE, or by a suspend, alone. */
+		/*
+		 * EFAULT also comes of a REVOKE or a suspend, which shut the
+		 * view.
+		 */
 		if (error == -EFAULT && secmem_is_closed(intake->secret) == 1)
 			return -EKEYREVOKED;
 		if (error != -EINTR || !intake->used)
@@ -211,7 +218,9 @@ static int intake_read(struct intake *intake, int fd)
 	return 0;
 }
 
-/* Into another secret, from one open view to the other. */
+/*
+ * Goes on with a new secret: the bytes move from one open secret to the other.
+ */
 static int intake_move(struct intake *intake, size_t length,
 		       const struct secmem_options *options)
 {
@@ -228,7 +237,7 @@ static int intake_move(struct intake *intake, size_t length,
 	return 0;
 }
 
-/* Whether a file that has filled the largest secret goes on. */
+/* -EFBIG if a file that has filled the largest secret has more bytes. */
 static int intake_more(int fd, const struct secmem_options *options)
 {
 	struct secmem_options plain = { .size = sizeof(plain) };
@@ -243,7 +252,7 @@ static int intake_more(int fd, const struct secmem_options *options)
 	if (error)
 		return error;
 	pthread_cleanup_push(intake_end, &more);
-	/* The first byte came long ago. */
+	/* -EINTR is no result here: bytes of the file were read before. */
 	do
 		error = intake_read(&more, fd);
 	while (error == -EINTR);
@@ -253,7 +262,7 @@ static int intake_more(int fd, const struct secmem_options *options)
 	return error;
 }
 
-/* 0 where only reading tells. */
+/* The bytes from the file's offset to its end; 0 where only reading tells. */
 static int length_left(int fd, size_t *length)
 {
 	struct stat stat;
@@ -287,7 +296,9 @@ static int intake_all(struct intake *intake, int fd, int known,
 		if (intake->used < length)
 			break;
 		if (known) {
-			/* As large as it was said to be: has it grown? */
+			/*
+			 * All that the file had at first is read: has it grown?
+			 */
 			error = length_left(fd, &left);
 			if (error || !left)
 				return error;
@@ -400,7 +411,7 @@ int secmem_close(secmem_secret_t secret, int64_t timeout)
 	error = secmem__timeout_check(timeout);
 	if (error)
 		return error;
-	/* Not even tried, as that has the secret closing. */
+	/* CLOSE is not even tried: failing, it leaves the secret closing. */
 	if (timeout && secmem__holds(secret, 1)) {
 		error = secmem_stat(secret, &status, sizeof(status));
 		if (error)

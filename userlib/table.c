@@ -14,11 +14,11 @@
 #include "internal.h"
 
 /*
- * The table comes in pieces that are mapped as they are needed and never
- * freed. MADV_WIPEONFORK makes them all zero in a child, however it was forked
- * (pthread_atfork misses clone(2), a pid may come back): no grant, a free
- * lock, no epoch. A zeroed pthread_mutex_t is an initialised one in glibc and
- * musl.
+ * The table comes in pieces that are mapped as they are needed, and never
+ * freed. MADV_WIPEONFORK makes them all zero in a child, however it was forked:
+ * the child has no grant, a free lock and no epoch. (pthread_atfork misses
+ * clone(2), and a compare of pids misses one that came back.) A zeroed
+ * pthread_mutex_t is an initialised one in glibc and musl.
  */
 #define PIECE_GRANTS 63
 #define PIECES 65
@@ -26,8 +26,8 @@
 #define USERS_ENDING UINT32_MAX
 
 /*
- * Slots of default grants. One of them is in use; when its descriptor is lost
- * while calls are inside, the next default takes the other.
+ * Slots of default grants. One of them is in use. When its descriptor is lost
+ * while calls use it, the next default grant takes the other slot.
  */
 #define DEFAULTS 2
 #define STRIPES 16
@@ -39,12 +39,12 @@ struct stripe {
 
 struct defaults {
 	struct stripe stripes[STRIPES];
-	_Atomic uint64_t ending; /* a name: the last one out tears it down */
+	_Atomic uint64_t ending; /* the name of a grant that ends; or 0 */
 };
 
 struct base {
-	pthread_mutex_t gate; /* of opens, and forks; before the lock */
-	pthread_mutex_t lock; /* of opens, views; not held over a fork */
+	pthread_mutex_t gate; /* one open or fork at a time; before lock */
+	pthread_mutex_t lock; /* for opens and views; not held over a fork */
 	_Atomic uint64_t epoch; /* of this process, random; 0: no grant yet */
 	_Atomic uint64_t current; /* the name of the default, or 0 */
 	struct defaults defaults[DEFAULTS];
@@ -56,24 +56,28 @@ struct piece {
 
 _Static_assert(PIECE_GRANTS *PIECES == SLOT_MASK, "a slot fits its mask");
 
-/* In ordinary memory, so that a child reuses the wiped pieces. */
+/*
+ * Pointers in ordinary memory: a child keeps them, and reuses the wiped pieces.
+ */
 static _Atomic(void *) base_memory;
 static _Atomic(void *) pieces[PIECES];
 
 /*
- * The descriptors, once more, and plus one, in memory that a child inherits:
- * only to be closed there, where they still lead to the file. One that was
- * closed stands here until its slot serves again: fork copies the descriptors
- * of a process before its memory, and in between another thread may close one
- * that the child already has. None is opened in between, as fork holds the
- * gate.
+ * A second list of the descriptors, in memory that a child inherits. The child
+ * closes those that still lead to their file. fd is a descriptor plus one; 0 is
+ * none.
+ *
+ * A descriptor that was closed stays in the list until its slot serves again:
+ * fork copies the descriptors of a process before its memory, and in between
+ * another thread may close a descriptor that the child already has. No thread
+ * opens one in between, as fork holds the gate.
  */
 static struct {
 	_Atomic int fd;
 	_Atomic uint64_t file;
 } descriptors[SLOT_MASK];
 
-/* Else there is nothing to forget: a fork shall cost no more than its program. */
+/* Whether the list may have entries. If not, forgetting it costs nothing. */
 static _Atomic int descriptors_any;
 
 static void descriptors_forget(void)
@@ -93,9 +97,9 @@ static struct base *base_now(void)
 }
 
 /*
- * By what this thread holds the gate: a call that opens a descriptor, or a fork
- * from its first handler to its last. A handler of the program's may come in
- * between and call the library, or fork, which goes on then without taking the
+ * What this thread holds the gate for: a call that opens a descriptor; or a
+ * fork, from fork_prepare() to fork_parent() or fork_child(). In between, a
+ * handler of the program's may call the library, or fork: neither takes the
  * gate once more. A fork in a signal handler that has interrupted a call must
  * not wait for that call; its child may inherit a descriptor that is of no use
  * to it.
@@ -105,7 +109,7 @@ enum holds { HOLDS_NOTHING, HOLDS_FOR_CALL, HOLDS_FOR_FORK };
 static __thread volatile enum holds holds;
 static __thread unsigned int fork_depth;
 
-/* libc's locks are seen by tools, the way by which the base is found is not. */
+/* Tools see libc's locks, but not how a thread got the pointer to the base. */
 static void base_lock(struct base *base)
 {
 	secmem__seen(&base_memory);
@@ -118,10 +122,12 @@ static void base_unlock(struct base *base)
 }
 
 /*
- * For who opens a descriptor: no fork is under way. It is not waited for
- * without end, as it may wait itself for a lock of the program's that this very
- * thread holds, where the program's handlers were registered before the library
- * was loaded. The child has a descriptor then that is of no use to it.
+ * Keeps forks away while a descriptor is opened; returns whether it could. A
+ * fork that is under way is waited for, but for a second only: it may itself
+ * wait for a lock of the program's that this very thread holds, where the
+ * program's handlers were registered before the library was loaded. After that
+ * second the descriptor is opened all the same, and the child may have a copy
+ * that is of no use to it.
  */
 static int open_lock(struct base *base)
 {
@@ -188,8 +194,9 @@ static int base_get(struct base **base)
 }
 
 /*
- * Now no thread has opened a descriptor that the list does not have yet; nor can
- * one that uses the library for the first time meanwhile, so the base is made.
+ * Takes the gate: no thread is then between opening a descriptor and listing
+ * it. The base is made if there is none, so that a thread that uses the library
+ * for the first time meanwhile finds the gate taken.
  */
 static void fork_prepare(void)
 {
@@ -207,8 +214,8 @@ static void fork_prepare(void)
 	fork_depth = 1;
 	holds = HOLDS_FOR_FORK;
 	/*
-	 * A child of clone(2), where no handler ran, has its parent's list:
-	 * forget it before it is inherited once more.
+	 * A child of clone(2), in which no handler ran, still has its parent's
+	 * list: forget that list before a child of this process inherits it.
 	 */
 	if (!atomic_load(&base->epoch))
 		descriptors_forget();
@@ -224,8 +231,9 @@ static void fork_parent(void)
 }
 
 /*
- * At this moment the child's descriptors are still the parent's, unless another
- * handler came first and used the library: then the list is the child's own.
+ * Closes what the child has inherited. The list is the parent's, unless another
+ * handler came first and used the library, which set the epoch: then the list
+ * is the child's own.
  */
 static void fork_child(void)
 {
@@ -233,7 +241,7 @@ static void fork_child(void)
 	unsigned int slot;
 	int cancel, fd;
 
-	/* The gate itself is wiped, which makes it a free one. */
+	/* The gate was wiped in the child, and so is free. */
 	if (holds == HOLDS_FOR_FORK) {
 		holds = HOLDS_NOTHING;
 		fork_depth = 0;
@@ -255,10 +263,12 @@ static void fork_child(void)
 	secmem__cancel_restore(cancel);
 }
 
-/* Before main(), as a thread's first use may come in the middle of a fork. */
+/*
+ * Runs before main(), as a thread's first use may come in the middle of a fork.
+ */
 static void __attribute__((__constructor__(101))) fork_watch(void)
 {
-	/* Without it a child keeps descriptors that are of no use to it. */
+	/* If it fails, a child keeps descriptors that are of no use to it. */
 	(void)pthread_atfork(fork_prepare, fork_parent, fork_child);
 }
 
@@ -277,7 +287,7 @@ static int slot_get(unsigned int slot, struct secmem__grant **grant)
 	return 0;
 }
 
-/* NULL where there was never one. */
+/* NULL where that piece was never mapped. */
 static struct secmem__grant *slot_now(unsigned int slot)
 {
 	struct piece *piece = atomic_load_explicit(&pieces[slot / PIECE_GRANTS],
@@ -310,8 +320,8 @@ static int random_get(uint64_t *value)
 }
 
 /*
- * Names are random, so that one of a parent's, or of a closed grant's, is
- * nobody's in this process.
+ * Names are random, so that the name of a parent's grant, or of a closed one,
+ * is the name of no grant of this process.
  */
 static int slot_open(struct base *base, unsigned int slot,
 		     struct secmem__grant *grant, int fd,
@@ -366,7 +376,10 @@ static int slot_find(unsigned int from, unsigned int to, unsigned int *slot,
 	return -EMFILE;
 }
 
-/* Nobody is inside, nor gets there any more. Free for others at its very end. */
+/*
+ * Tears down a grant that no call uses, nor can use any more. The last store
+ * frees the slot for another grant.
+ */
 static void slot_close(struct secmem__grant *grant)
 {
 	uint8_t *view = atomic_load(&grant->view);
@@ -392,8 +405,9 @@ static void grant_unref(struct secmem__grant *grant)
 }
 
 /*
- * Whoever comes in counts itself and then looks at the name, which was taken
- * away before ending was set: so none is overlooked here.
+ * Tears an ended default grant down if no call uses it. A call counts itself
+ * and then looks at the name, and the name was taken away before ending was
+ * set: so a call that is not counted here will find no name.
  */
 static void default_drain(struct base *base, unsigned int slot)
 {
@@ -406,13 +420,16 @@ static void default_drain(struct base *base, unsigned int slot)
 	for (i = 0; i < STRIPES; i++)
 		if (atomic_load(&defaults->stripes[i].inside))
 			return;
-	/* By its name: the slot may have served another, which ends, too. */
+	/*
+	 * By its name: another thread may have done this, and the slot may have
+	 * served another grant since, which ends as well.
+	 */
 	if (!atomic_compare_exchange_strong(&defaults->ending, &ending, 0))
 		return;
 	slot_close(slot_now(slot));
 }
 
-/* Whoever takes the name away gives up what being open counts for. */
+/* Whoever takes the name away gives up the reference of the open grant. */
 static int grant_end(struct base *base, struct secmem__grant *grant,
 		     uint64_t id)
 {
@@ -433,8 +450,9 @@ static int grant_end(struct base *base, struct secmem__grant *grant,
 }
 
 /*
- * A grant that says to have that file, and still has it. Who says so of that
- * file, or of that number, and has it no more is lost.
+ * Whether a grant has that file. The descriptor of a grant that has this file
+ * or this number by its record may lead elsewhere: then the grant is lost, and
+ * is ended.
  */
 static int file_is_held(struct base *base, int fd, uint64_t file)
 {
@@ -461,9 +479,9 @@ static int file_is_held(struct base *base, int fd, uint64_t file)
 }
 
 /*
- * Within the gate, so that no other thread's fork copies a descriptor before it
- * is in the list; and under the lock, so that no other thread opens one that
- * gets the same number in between.
+ * The caller holds the gate, so that no other thread's fork copies a descriptor
+ * before it is in the list; and the lock, so that no other thread opens a
+ * descriptor that gets the same number in between.
  */
 static int device_open(struct base *base, unsigned int from, unsigned int to,
 		       uint64_t *id)
@@ -479,7 +497,10 @@ static int device_open(struct base *base, unsigned int from, unsigned int to,
 	fd = secmem__fd_open(&info);
 	if (fd < 0)
 		return fd;
-	/* Nobody has that file, but somebody may say to have that number. */
+	/*
+	 * No grant has this new file. But one may have this number by its
+	 * record, and is lost.
+	 */
 	(void)file_is_held(base, fd, info.grant_id);
 	error = slot_open(base, slot, grant, fd, &info, id);
 	if (error)
@@ -538,11 +559,13 @@ int secmem__grant_insert(int fd, const struct secmem_info *info, uint64_t *id)
 		error = slot_find(DEFAULTS, SLOT_MASK, &slot, &grant);
 	if (!error)
 		error = slot_open(base, slot, grant, fd, info, id);
-	/* Last, as what fails must leave the caller its descriptor. */
+	/*
+	 * This comes last, as a failure must leave the caller its descriptor.
+	 */
 	if (!error) {
 		high = secmem__fd_raise(fd, info->grant_id);
 		if (high < 0) {
-			/* No number is free: it stays where it is. */
+			/* No number is free there: fd stays where it is. */
 			high = fd;
 			fcntl(fd, F_SETFD, FD_CLOEXEC);
 		}
@@ -622,7 +645,7 @@ int secmem__grant_get(uint64_t id, struct secmem__use *use)
 		}
 		if (!grant_enter(base, current, use))
 			return 0;
-		/* Lost just now. */
+		/* That one was lost just now. */
 		atomic_compare_exchange_strong(&base->current, &current, 0);
 	}
 }
@@ -668,7 +691,9 @@ int secmem__grant_get_checked(uint64_t id, struct secmem__use *use)
 {
 	int error, tries;
 
-	/* A new default could be lost as well, but not for ever. */
+	/*
+	 * A new default may be lost at once, too: so try again, thrice at most.
+	 */
 	for (tries = 0; tries < 3; tries++) {
 		error = secmem__grant_get(id, use);
 		if (error)
@@ -684,13 +709,16 @@ int secmem__grant_get_checked(uint64_t id, struct secmem__use *use)
 }
 
 /*
- * As large as it can be had: it costs address space only. Smaller where that
- * is scarce (32 bit, RLIMIT_AS) or counted (mlockall under RLIMIT_MEMLOCK). Of
- * one secret it is what the largest needs, with a guard page on each side; of a
- * whole vault so much that all that fit into the table are there at once.
+ * The view is as large as can be had, as it costs address space only: smaller
+ * where that is scarce (32 bit, RLIMIT_AS) or counted (mlockall under
+ * RLIMIT_MEMLOCK). The view of one secret is what the largest secret needs,
+ * with a guard page on each side. That of a whole vault leaves room for the
+ * views of as many vaults as the table of grants has slots, in 47 bits of
+ * address space.
  *
- * The descriptor is looked at under the lock, under which the library's own
- * files get their numbers; and once more behind mmap, which any file may allow.
+ * The descriptor is checked with the lock held, so that no file that the
+ * library opens gets its number; and once more after mmap, which any file may
+ * allow.
  */
 static int view_map(const struct secmem__use *use, uint8_t **view)
 {
@@ -717,7 +745,10 @@ static int view_map(const struct secmem__use *use, uint8_t **view)
 		if ((error != -ENOMEM && error != -EAGAIN) || length < least)
 			return secmem__grant_check(use) ? -EKEYREVOKED : error;
 	}
-	/* Or the number was taken, and this is of whatever has it now. */
+	/*
+	 * The number may have been taken before mmap: then this maps another
+	 * file.
+	 */
 	error = secmem__grant_check(use);
 	if (error) {
 		munmap(mapped, length);
@@ -743,8 +774,9 @@ int secmem__grant_view(const struct secmem__use *use, uint8_t **view)
 		return 0;
 	}
 	/*
-	 * The process that had the grant before may have ended just now: mmap
-	 * is -EBUSY then, but any other call waits. None holds the handle 0.
+	 * The process that used the grant before may be ending just now: mmap
+	 * is -EBUSY then, but any other call waits for that. RELEASE of the
+	 * handle 0 does nothing else, as nobody holds that.
 	 */
 	if (secmem__call(use, SECMEM_IOC_RELEASE, &none) == -EINTR)
 		return -EINTR;

@@ -25,8 +25,8 @@ int secmem__interrupted(int error)
 }
 
 /*
- * An error may come of the descriptor leading elsewhere, but for those that
- * a wait alone has.
+ * An error may mean that the descriptor leads to another file now: the grant is
+ * checked, unless the error is one that only a wait has.
  */
 static int call_end(const struct secmem__use *use, int error)
 {
@@ -69,9 +69,9 @@ static int64_t deadline_of(int64_t timeout)
 }
 
 /*
- * Cancelled at whatever instruction, as libc does it for its own calls that
- * wait. So this function has nothing that would have to be undone, and its
- * caller a handler that covers all of it.
+ * A thread may be cancelled at any instruction in here, as in libc's own calls
+ * that wait. So this function does nothing that would have to be undone, and
+ * its caller has a cleanup handler in place all the while.
  */
 static __attribute__((__noinline__)) int
 wait_cancelable(int fd, unsigned long request, void *argument)
@@ -97,8 +97,9 @@ static void wait_cancelled(void *pointer)
 }
 
 /*
- * Tried once first: what needs no wait is neither restarted nor cancelled, and
- * other errors are told also where this thread would wait for itself.
+ * The call is tried once without waiting. So a call that need not wait is no
+ * cancellation point; and an error other than -EAGAIN is returned even where
+ * this thread would wait for itself.
  */
 int secmem__wait(struct secmem__wait *wait)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * A daemon that is started by root: it opens the vault and reads its key, which
- * only root may, then becomes another user. The key stays: the file answers
- * this address space, whoever runs in it.
+ * only root may, then becomes another user. The key can still be used: the file
+ * answers this address space, whatever user it runs as.
  *
  *	cc drop.c -lsecmem && ./a.out USER <key
  */
@@ -36,7 +36,7 @@ static int become(const struct passwd *user)
 {
 	if (setgroups(0, NULL) || setgid(user->pw_gid) || setuid(user->pw_uid))
 		return -errno;
-	/* Of the user, not of root: after the drop, which undoes it. */
+	/* This comes last: becoming another user undoes a part of it. */
 	return secmem_harden(SECMEM_HARDEN_NO_NEW_PRIVS);
 }
 

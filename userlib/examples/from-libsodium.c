@@ -25,7 +25,7 @@ static void check(int error, const char *what)
 	exit(1);
 }
 
-/* Before. */
+/* Before: with libsodium. */
 static unsigned char *sodium_key;
 
 static void sodium_make(void)
@@ -44,7 +44,7 @@ static int sodium_sign(unsigned char *tag)
 	return sodium_mprotect_noaccess(sodium_key) ? -errno : 0;
 }
 
-/* After. */
+/* After: with secmem. */
 static secmem_secret_t secmem_key;
 
 static void secmem_make(void)

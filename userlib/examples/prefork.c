@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define WORKERS 4
-#define APART 3 /* the one with a copy */
+#define APART 3 /* the worker that has a copy */
 
 static const char request[] = "GET / HTTP/1.1";
 static unsigned char public_key[crypto_sign_PUBLICKEYBYTES];
@@ -53,7 +53,9 @@ static int copy_out(void *data, size_t length, void *from)
 {
 	secmem_secret_t *key = from;
 
-	/* READ copies from secret to secret: this one is open. */
+	/*
+	 * READ copies from secret to secret: data lies in the one that is open.
+	 */
 	return secmem_read(*key, data, length, 0, SECMEM_FOREVER);
 }
 

@@ -2,7 +2,8 @@
 /*
  * Key rotation under constant use. To write a new key over the old one waits
  * for a moment in which nobody reads, which may never come. So the new key is a
- * new secret: who comes gets that one, and the old one ends with its last user.
+ * new secret: whoever asks from then on gets the new one, and the old one ends
+ * when its last user lets go.
  *
  *	cc -pthread rotate.c -lsecmem && ./a.out
  */
@@ -40,7 +41,7 @@ static secmem_secret_t key_now(void)
 	return key;
 }
 
-/* -EKEYREVOKED: the key was rotated after it was looked up. The next is there. */
+/* -EKEYREVOKED: the key was rotated after the look-up. Look up the next one. */
 static void key_acquire(struct secmem_access *access)
 {
 	int error;
@@ -64,7 +65,7 @@ static int key_rotate(void)
 	old = current;
 	current = fresh;
 	pthread_mutex_unlock(&lock);
-	/* Waits for who still uses the old one, and wipes it. */
+	/* Waits for those who still use the old key, and wipes it. */
 	return secmem_close(old, SECMEM_FOREVER);
 }
 

@@ -77,7 +77,10 @@ static secmem_secret_t key_get(void)
 	}
 	check(secmem_create_from_fd(&key, STDIN_FILENO, 0, NULL), "key");
 	check(secmem_seal(key), "seal");
-	/* Nobody has used this grant: it answers the next start. */
+	/*
+	 * No process uses this grant yet: it will answer that of the next
+	 * start.
+	 */
 	fd = secmem_export(key, SECMEM_RIGHT_READ | SECMEM_RIGHT_MAP);
 	check(fd, "export");
 	check(notify("FDSTORE=1\nFDNAME=key", fd), "store");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * secmemctl check: whether secrets can be had here, protected as a program
- * wants them. It tries it, too.
+ * wants them. It also creates one, to try.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -10,11 +10,14 @@
 #include <string.h>
 #include "secmemctl.h"
 
-/* As cmp(1) and grep(1) tell a no from what could not be found out. */
+/*
+ * Exit statuses as of cmp(1) and grep(1): a no, and what could not be found
+ * out.
+ */
 #define EXIT_NO 1
 #define EXIT_TROUBLE 2
 
-/* One more -r wants its protections, too. */
+/* Adds the protections of one -r to those of the others. */
 static int protections_of(const char *text, uint64_t *protections)
 {
 	unsigned int bit;
@@ -76,7 +79,7 @@ static int check_info(const struct secmem_info *info, uint64_t require)
 	return status;
 }
 
-/* A secret of one byte has room for everything. */
+/* A secret of one byte can have every protection. */
 static int check_try(uint64_t require)
 {
 	struct secmem_options options = {

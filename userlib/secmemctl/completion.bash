@@ -15,7 +15,8 @@ _secmemctl_protections() {
 	secmemctl status 2>/dev/null | sed -n 's/^\([a-z-]*\)  *\(yes\|no\)  .*/\1/p'
 }
 
-# Where in the line the program stands that run is to start; behind the cursor: 0.
+# Prints the index of the word that is the program for run to start; 0 where the
+# cursor stands at an option before that.
 _secmemctl_program() {
 	local i
 
@@ -25,7 +26,8 @@ _secmemctl_program() {
 		--fd | --label | --length | --name | --rights) ((i++)) ;;
 		--*) ;;
 		-*)
-			# A row of letters; what follows one that takes a word is it.
+			# A group of letters: if the last one takes an argument,
+			# skip that.
 			[[ ! ${COMP_WORDS[i]} =~ ^-[^flnNr]*[flnNr]$ ]] || ((i++))
 			;;
 		*) echo "$i"; return ;;
@@ -34,7 +36,7 @@ _secmemctl_program() {
 	[[ ${COMP_WORDS[COMP_CWORD]} == -* ]] && echo 0 || echo "$i"
 }
 
-# That program and its own words.
+# Completes that program, or its arguments.
 _secmemctl_command() {
 	if declare -F _command_offset >/dev/null; then
 		_command_offset "$1"

@@ -8,9 +8,9 @@
 #include "secmemctl.h"
 
 static unsigned int json_depth;
-static int json_first = 1; /* nothing stands before, where we are */
+static int json_first = 1; /* no value yet in this object or array */
 
-/* What comes before a value: a comma, a line of its own, its name. */
+/* Prints what comes before a value: a comma, a new line, the value's name. */
 static void json_begin(const char *name)
 {
 	if (json_depth)

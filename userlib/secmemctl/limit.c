@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How much a user may lock, and has.
+ * How much memory a user may lock, and how much the user has locked.
  */
 #define _GNU_SOURCE
 #include <inttypes.h>
@@ -32,7 +32,7 @@ int limit_of(const struct secmem_info *info, pid_t pid, struct limit *limit)
 	file = fopen(path, "re");
 	while (file && !found && fgets(line, sizeof(line), file)) {
 		found = !strncmp(line, title, strlen(title));
-		/* Or it is the word "unlimited". */
+		/* If it is the word "unlimited", bytes stay as they are. */
 		if (found)
 			sscanf(line + strlen(title), "%" SCNu64, &bytes);
 	}
@@ -53,7 +53,9 @@ void limit_explain(void)
 	if (secmem_grant_info(SECMEM_GRANT_DEFAULT, &info, sizeof(info)) ||
 	    !limit_of(&info, getpid(), &limit) || limit.bytes == LIMIT_NONE)
 		return;
-	/* This process' own vault knows, as it has asked for pages. */
+	/*
+	 * This process's vault has asked for pages, so it tells the user's sum.
+	 */
 	vaults_find(&found, getpid());
 	for (i = 0; i < found.count; i++)
 		for (j = 0; j < found.vaults[i].payer_count; j++)

@@ -181,7 +181,9 @@ int list_run(int argc, char **argv)
 		status = operands_end(argc, argv, 0);
 	if (status >= 0)
 		return status;
-	/* Before this process opens a vault itself, which it does to ask. */
+	/*
+	 * This comes first: secmem_grant_info() opens a vault of this process.
+	 */
 	error = vaults_find(&found, 0);
 	if (!error)
 		error = secmem_grant_info(SECMEM_GRANT_DEFAULT, &info,

@@ -173,7 +173,7 @@ int main(int argc, char **argv)
 	}
 	argc -= optind;
 	argv += optind;
-	/* So that getopt speaks of secmemctl, and begins anew. */
+	/* getopt names argv[0] in its messages, and begins anew at optind 0. */
 	argv[0] = program_invocation_short_name;
 	optind = 0;
 	return running->run(argc, argv);

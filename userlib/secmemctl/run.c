@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include "secret.h"
 
-/* As env(1) exits where there is no command to speak for it. */
+/* Exit statuses as of env(1), where no command was run. */
 #define EXIT_OURS 125
 #define EXIT_NOT_EXECUTABLE 126
 #define EXIT_NOT_FOUND 127
@@ -21,7 +21,7 @@
 #define USUAL_NAME "SECMEM_FD"
 
 struct run {
-	struct given all; /* what holds for each secret that does not differ */
+	struct given all; /* the options before the first --name */
 	struct given *secrets;
 	size_t count;
 };
@@ -85,7 +85,9 @@ static int run_option(int option, struct given *given)
 	}
 }
 
-/* Each --name begins a secret; what stands before the first holds for all. */
+/*
+ * Each --name begins a secret; options before the first hold for all secrets.
+ */
 static int run_options(int argc, char **argv, struct run *run)
 {
 	static const struct option options[] = {
@@ -130,8 +132,9 @@ static int run_options(int argc, char **argv, struct run *run)
 }
 
 /*
- * Each descriptor is open before this process opens any, which might get its
- * number; and has something left for each secret that is read from it.
+ * Checks that each descriptor is open, before this process opens one of its
+ * own, which might get that number; and that no secret takes all of a
+ * descriptor that another secret is read from after it.
  */
 static int run_check(const struct run *run)
 {
@@ -173,8 +176,8 @@ static int read_fail(const struct given *given, int error)
 }
 
 /*
- * The secret lives on in the exported grant: the vault, which ends as exec
- * ends this address space, does not take it along.
+ * The secret lives on in the exported grant. It would end with the vault
+ * otherwise, which ends when exec ends this address space.
  */
 static int run_export(const struct given *given, secmem_secret_t secret)
 {
@@ -184,7 +187,10 @@ static int run_export(const struct given *given, secmem_secret_t secret)
 	exported = secmem_export(secret, given->rights);
 	if (exported < 0)
 		return secmem_fail("exporting the secret", exported);
-	/* Not a standard one, which the command would read it from; inherited. */
+	/*
+	 * The number is none of the standard three, which are the command's
+	 * own; and it is not close-on-exec, so that the command inherits it.
+	 */
 	fd = fcntl(exported, F_DUPFD, STDERR_FILENO + 1);
 	status = fd < 0 ? fail("exporting the secret", -errno) : EXIT_SUCCESS;
 	close(exported);
@@ -195,7 +201,10 @@ static int run_export(const struct given *given, secmem_secret_t secret)
 	return status;
 }
 
-/* What a secret came from is nothing for the command, but for a terminal. */
+/*
+ * Gives the command /dev/null in place of what secrets came from. A terminal
+ * stays.
+ */
 static int run_forget(const struct run *run)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -34,7 +34,7 @@ int secmem_fail(const char *what, int error)
 {
 	const char *advice = secmem_strerror(error);
 
-	/* One of read(2)'s, say, has none. */
+	/* An error that is not secmem's own, as of read(2), has no advice. */
 	if (advice == secmem_strerror(INT_MAX))
 		return fail(what, error);
 	complain("%s: %s: %s", what, strerror(-error), advice);
@@ -43,7 +43,7 @@ int secmem_fail(const char *what, int error)
 	return EXIT_FAILURE;
 }
 
-/* Whether a file of the kernel's says this; one that cannot be read does not. */
+/* Whether a file of the kernel's has this word; not if it cannot be read. */
 static int kernel_says(const char *path, const char *word)
 {
 	char text[128];
@@ -127,7 +127,7 @@ int output_end(void)
 	return EXIT_SUCCESS;
 }
 
-/* What every command's options share; -1 to go on, else what to exit with. */
+/* An option that every command has; -1 to go on, else what to exit with. */
 int common_option(int option)
 {
 	switch (option) {
@@ -144,7 +144,7 @@ int common_option(int option)
 	}
 }
 
-/* The options of commands that have but the common ones. */
+/* The options of a command that has only the common ones. */
 static int no_options(int argc, char **argv)
 {
 	static const struct option options[] = { COMMON_OPTIONS, { 0 } };

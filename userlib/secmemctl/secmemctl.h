@@ -17,7 +17,7 @@
 		"version", no_argument, NULL, 'V' \
 	}
 
-/* main.c: help of the command that runs, or of all; what it is called. */
+/* main.c: prints the help of the command that runs, or of all; its name. */
 void usage(void);
 const char *command_name(void);
 
@@ -26,9 +26,10 @@ void complain(const char *format, ...)
 	__attribute__((__format__(__printf__, 1, 2)));
 
 /*
- * Each says what went wrong and returns what to exit with: of a system call; of
- * a call of secmem's, which says what to do, too; of the device; of the command
- * line.
+ * Each says what went wrong, and returns what to exit with. fail: in a system
+ * call; secmem_fail: in a call of secmem's, with advice; device_fail: with
+ * /dev/secmem; usage_fail: on the command line; output_end: in writing the
+ * output, if anything.
  */
 int fail(const char *what, int error);
 int secmem_fail(const char *what, int error);
@@ -37,8 +38,9 @@ int usage_fail(void);
 int output_end(void);
 
 /*
- * The command line: -1 to go on, else what to exit with. Options and operands
- * of which commands have none or one.
+ * The command line. Each returns -1 to go on, else what to exit with.
+ * no_operands and one_operand are for commands that have only the common
+ * options.
  */
 int common_option(int option);
 int json_option(int argc, char **argv, int *json);
@@ -47,25 +49,26 @@ int one_operand(int argc, char **argv, const char **operand);
 int operands_end(int argc, char **argv, int most);
 
 /*
- * The secret of a grant: that of a descriptor or of a variable which names one;
- * NULL: of the usual variable. 0, or what to exit with.
+ * Adopts a grant of one secret. operand is the number of its descriptor, or the
+ * name of a variable that has the number; NULL stands for SECMEM_FD. Returns 0,
+ * or what to exit with.
  */
 int operand_adopt(const char *operand, secmem_secret_t *secret);
 
-/* limit.c: what this user has locked, and may. */
+/* limit.c: says how much this user has locked, and how much it may lock. */
 void limit_explain(void);
 
 /*
- * terminal.c: a line, without echo, of a terminal that is then as it was, also
- * where a signal ends or stops this process. Its bytes, the newline among them;
- * 0 at the end of file; -errno.
+ * terminal.c: reads a line from a terminal, without echo. The terminal is then
+ * as it was, also where a signal ends or stops this process. Returns the number
+ * of bytes, with the newline; 0 at the end of file; or -errno.
  */
 ssize_t terminal_read(int fd, const char *prompt, void *line, size_t size);
 
 /*
- * json.c: values, in objects ('{' to '}') by name, in arrays ('[' to ']') and
- * outside with NULL for it. Bytes of a text that are not ASCII are told as
- * characters of Latin-1.
+ * json.c: prints values. In an object ('{' to '}') a value has a name; in an
+ * array ('[' to ']'), and outside of both, its name is NULL. Bytes of a text
+ * that are not ASCII are printed as characters of Latin-1.
  */
 void json_open(const char *name, char bracket);
 void json_close(char bracket);
@@ -80,7 +83,7 @@ int rights_of(const char *text, uint32_t *rights);
 
 void rights_print(uint32_t rights);
 
-/* Text of another's making: nothing that a terminal would obey. */
+/* Prints text of another's making, without what a terminal would obey. */
 void text_print(const char *text, size_t size);
 
 /* The commands. Each returns what to exit with. */

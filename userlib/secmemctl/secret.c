@@ -18,7 +18,7 @@
 				   .label = (given)->label,               \
 				   .flags = (given)->flags })
 
-/* In its place, one of its first bytes alone. */
+/* Replaces a secret with one that has only its first bytes. */
 static int secret_cut(const struct given *given, size_t length,
 		      secmem_secret_t *secret)
 {
@@ -43,7 +43,7 @@ static int secret_cut(const struct given *given, size_t length,
 	return error ? error : secmem_close(whole, SECMEM_FOREVER);
 }
 
-/* Without the newline at its end, if there is one. */
+/* Drops the newline at the end, if there is one. */
 static int secret_text(const struct given *given, secmem_secret_t *secret)
 {
 	SECMEM_AUTO_RELEASE struct secmem_access access = { 0 };
@@ -60,7 +60,7 @@ static int secret_text(const struct given *given, secmem_secret_t *secret)
 	return error ? error : secret_cut(given, length - 1, secret);
 }
 
-/* A line of the terminal; its length without the newline, or -errno. */
+/* Reads a line of the terminal: its length without the newline, or -errno. */
 static ssize_t secret_line(const struct given *given, const char *suffix,
 			   struct secmem_access *access)
 {
@@ -88,7 +88,7 @@ static int secret_line_open(const struct given *given, secmem_secret_t *secret,
 				      access);
 }
 
-/* 0, or -EBADE where the second line is another. */
+/* Asks for the line again: 0, or -EBADE if the second one differs. */
 static int secret_confirm(const struct given *given, const void *line,
 			  ssize_t length)
 {

@@ -8,7 +8,7 @@
 struct given {
 	const char *name; /* of an environment variable; NULL: the usual one */
 	const char *label;
-	uint32_t rights; /* of the grant of it */
+	uint32_t rights; /* of the command's grant */
 	uint32_t flags; /* SECMEM_CREATE_* */
 	unsigned int fd; /* where it is read */
 	unsigned int length; /* 0: to the end */
@@ -17,8 +17,8 @@ struct given {
 };
 
 /*
- * 0 or -errno: -ENODATA where there is nothing, -EBADE where it was typed in
- * two ways.
+ * 0 or -errno: -ENODATA where nothing was read, -EBADE where the two lines that
+ * were typed differ.
  */
 int secret_create(const struct given *given, secmem_secret_t *secret);
 

@@ -22,7 +22,10 @@ static void status_row(const char *name, int in_force, unsigned int why,
 
 #define ROUTE_FILE "/sys/class/misc/secmem/direct_map_route"
 
-/* How pages leave the direct map; the table's row says why they do not. */
+/*
+ * How pages leave the direct map; if they do not, the table of protections says
+ * why.
+ */
 static void status_route(char *route, size_t size)
 {
 	FILE *file = fopen(ROUTE_FILE, "re");
@@ -67,7 +70,9 @@ static void status_print(const struct secmem_info *info)
 	else
 		printf("user           RLIMIT_MEMLOCK\n");
 
-	/* The vault and the grant that asking takes are not counted. */
+	/*
+	 * This process's vault and grant, which it has to ask, are not counted.
+	 */
 	printf("\nCOUNT\n");
 	printf("vaults         %" PRIu64 "\n", (uint64_t)info->vaults - 1);
 	printf("grants         %" PRIu64 "\n", (uint64_t)info->grants - 1);

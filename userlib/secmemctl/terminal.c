@@ -19,9 +19,9 @@
 #include "secmemctl.h"
 
 /*
- * All that end or stop a process, but for those that nobody can catch, and
- * those of a fault of its own, after which nothing goes on. SIGCONT is one of
- * them, as it follows a stop.
+ * Whether a signal is caught: all that end or stop a process are, but for those
+ * that nobody can catch, and those of a fault of the process's own, after which
+ * it cannot go on. SIGCONT is caught, too, as it follows a stop.
  */
 static bool terminal_cares(int number)
 {
@@ -34,7 +34,7 @@ static bool terminal_cares(int number)
 	for (i = 0; i < ARRAY_SIZE(others); i++)
 		if (number == others[i])
 			return false;
-	/* Between them lie the C library's own. */
+	/* The signals between these two are the C library's own. */
 	return number <= SIGSYS || number >= SIGRTMIN;
 }
 
@@ -68,7 +68,7 @@ static void terminal_catch(struct terminal *terminal)
 		if (!terminal_cares(i))
 			continue;
 		sigaction(i, NULL, &terminal->actions[i]);
-		/* As nohup(1) starts it. */
+		/* One that is ignored, as under nohup(1), stays so. */
 		if (terminal->actions[i].sa_handler != SIG_IGN)
 			sigaction(i, &action, NULL);
 	}
@@ -86,13 +86,15 @@ static void terminal_uncatch(struct terminal *terminal)
 
 static void terminal_put(const struct terminal *terminal, const char *text)
 {
-	/* It may be open for reading alone. */
+	/*
+	 * The terminal may be open for reading only: then use standard error.
+	 */
 	if (write(terminal->fd, text, strlen(text)) < 0 &&
 	    write(STDERR_FILENO, text, strlen(text)) < 0)
 		return;
 }
 
-/* One signal's effect; most of them do not return. */
+/* Gives one signal its effect. With most of them this does not return. */
 static void terminal_raise(const struct terminal *terminal, int number)
 {
 	struct sigaction action = { .sa_handler = terminal_note };
@@ -100,13 +102,16 @@ static void terminal_raise(const struct terminal *terminal, int number)
 
 	sigaction(number, &terminal->actions[number], NULL);
 	raise(number);
-	/* Here it comes; and others, which are taken note of. */
+	/* Here it is delivered; any others that come are taken note of. */
 	sigprocmask(SIG_SETMASK, &terminal->mask, &blocked);
 	sigprocmask(SIG_SETMASK, &blocked, NULL);
 	sigaction(number, &action, NULL);
 }
 
-/* With the terminal as it was. After SIGCONT it is only asked anew. */
+/*
+ * Gives the signals that came their effect. The terminal is as it was before.
+ * SIGCONT needs nothing here: the caller asks anew.
+ */
 static void terminal_obey(const struct terminal *terminal)
 {
 	int i = 1;
@@ -122,12 +127,12 @@ static void terminal_obey(const struct terminal *terminal)
 	}
 }
 
-/* Until there is a line, or a signal: 0 or -EINTR, or another error. */
+/* Asks, and waits for a line, or a signal: 0 or -EINTR, or another error. */
 static int terminal_wait(const struct terminal *terminal, const char *prompt)
 {
 	struct pollfd poll = { .fd = terminal->fd, .events = POLLIN };
 
-	/* What was typed before could be seen, and is dropped. */
+	/* This drops what was typed before, which could be seen. */
 	if (tcsetattr(terminal->fd, TCSAFLUSH, &terminal->silent))
 		return -errno;
 	terminal_put(terminal, prompt);
@@ -152,7 +157,11 @@ ssize_t terminal_read(int fd, const char *prompt, void *line, size_t size)
 			got = read(fd, line, size);
 			got = got < 0 ? -errno : got;
 		}
-		/* Half a line is for nobody; what follows one may be. */
+		/*
+		 * After a signal, drop the half line that was typed; else keep
+		 * what was typed after the line, which another program may
+		 * read.
+		 */
 		tcsetattr(fd, got == -EINTR ? TCSAFLUSH : TCSANOW,
 			  &terminal.before);
 		terminal_put(&terminal, "\n");

@@ -142,7 +142,10 @@ static struct vault *vault_of_file(struct vaults *found, pid_t pid,
 	return *error ? NULL : vault;
 }
 
-/* /dev/secmem, under whatever name, and what has been exported of it. */
+/*
+ * Whether this descriptor is of /dev/secmem, by any name, or of an exported
+ * grant.
+ */
 static int link_is_secmems(int directory, const char *name)
 {
 	char target[256];
@@ -248,7 +251,10 @@ static const char *call_of(unsigned long number, unsigned long request)
 	return NULL;
 }
 
-/* The vault that a process has a file of; NULL where it is not the only one. */
+/*
+ * The vault that a process has a file of; NULL where there are several, or
+ * none.
+ */
 static struct vault *vault_of_process(struct vaults *found, pid_t pid)
 {
 	struct vault *only = NULL;
@@ -280,7 +286,10 @@ static int scan_thread(int directory, unsigned int tid, void *argument)
 	if (!line_of(scan->pid, tid, "wchan", line, sizeof(line)) ||
 	    strncmp(line, "secmem_", 7))
 		return 0;
-	/* Which call of which file, it tells only who might trace the thread. */
+	/*
+	 * Only who may trace the thread is told which call it is in, and of
+	 * which file.
+	 */
 	if (line_of(scan->pid, tid, "syscall", line, sizeof(line)) &&
 	    sscanf(line, "%lu %lx %lx", &number, &fd, &request) == 3) {
 		call = call_of(number, request);

@@ -52,13 +52,16 @@ struct limit {
 	uint64_t bytes; /* or LIMIT_NONE */
 };
 
-/* limit.c: whether that could be found out. Who has CAP_IPC_LOCK is not bound. */
+/*
+ * limit.c: returns whether the limit could be found out. It does not bind a
+ * process that has CAP_IPC_LOCK.
+ */
 int limit_of(const struct secmem_info *info, pid_t pid, struct limit *limit);
 
 /*
- * Those that processes which this user may look at have files of; or, with a
- * pid, those of one process. 0 or -errno. To be given to vaults_free() in
- * either case.
+ * Finds the vaults that processes have files of: those processes that this user
+ * may look at; or, with a pid, that one. Returns 0 or -errno; in either case
+ * *found has to be given to vaults_free().
  */
 int vaults_find(struct vaults *found, pid_t pid);
 void vaults_free(struct vaults *found);

@@ -60,7 +60,7 @@ void rights_print(uint32_t rights)
 		putchar('-');
 }
 
-/* Text of another's making: nothing that a terminal would obey. */
+/* Prints text of another's making, without what a terminal would obey. */
 void text_print(const char *text, size_t size)
 {
 	size_t i;
