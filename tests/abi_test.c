@@ -8,7 +8,9 @@
 
 #include "secmem_test.h"
 
-/* The layouts, the same in a 32-bit program, which this file is built as too. */
+/*
+ * The layouts. This file is also built as a 32-bit program, which has the same.
+ */
 #define AT(type, field, offset)                                           \
 	_Static_assert(offsetof(struct secmem_##type, field) == (offset), \
 		       #type "." #field)
@@ -94,7 +96,10 @@ static int snapshot_take(int fd, uint64_t handle, struct snapshot *s)
 		err = sm_info(fd, &s->info);
 	if (!err)
 		err = sm_stat(fd, handle, &s->stat);
-	/* Counts attempts, and refused calls may be some. */
+	/*
+	 * This counts attempts that were refused, and a refused call may be
+	 * one.
+	 */
 	s->info.violations = 0;
 	return err;
 }
@@ -106,7 +111,9 @@ static int snapshot_take(int fd, uint64_t handle, struct snapshot *s)
 		EXPECT_EQ(0, memcmp(before, &after, sizeof(after))); \
 	} while (0)
 
-/* Where a struct lies that a call is given: pages, and then nothing. */
+/*
+ * The pages for the struct that a call is given; nothing is mapped behind them.
+ */
 #define ARG_PAGES 4
 
 struct field {
@@ -119,7 +126,7 @@ FIXTURE(call)
 	struct sm_vault vault;
 	uint64_t handle;
 	uint64_t stale;
-	unsigned char *shut; /* where handle's first byte would be */
+	unsigned char *shut; /* where the secret's first byte would be */
 	unsigned char *arg;
 	unsigned char buffer[LENGTH];
 	struct snapshot before;
@@ -132,7 +139,7 @@ FIXTURE_VARIANT(call)
 	uint32_t flags_known;
 	bool takes_handle;
 	bool has_results;
-	bool later; /* may be absent from this version: skipped then */
+	bool later; /* the test is skipped where the module lacks it */
 	int stale_result;
 	struct field zero[3];
 };
@@ -243,7 +250,7 @@ FIXTURE_VARIANT_ADD(call, export)
 	.stale_result = -EKEYREVOKED,
 };
 
-/* The right call, in arg: it succeeds once. */
+/* Fills arg in for the right call, which succeeds once. */
 static void call_fill(FIXTURE_DATA(call) * self,
 		      const FIXTURE_VARIANT(call) * variant)
 {
@@ -272,7 +279,7 @@ static void call_fill(FIXTURE_DATA(call) * self,
 		((struct secmem_export_args *)arg)->rights = SECMEM_RIGHT_READ;
 		break;
 	}
-	/* size and handle stand first in all that have them. */
+	/* In every struct, size stands first, and handle, if any, at 8. */
 	*(uint32_t *)arg = variant->size;
 	if (variant->takes_handle)
 		*(uint64_t *)(arg + 8) = self->handle;
@@ -332,7 +339,7 @@ FIXTURE_TEARDOWN(call)
 #define EXPECT_NOTHING_CHANGED \
 	EXPECT_UNCHANGED(&self->before, self->vault.fd, self->handle)
 
-/* The right call still works: what was refused was refused for its fault. */
+/* The right call still works: so the wrong one was refused for its fault. */
 #define EXPECT_CONTROL                     \
 	do {                               \
 		call_fill(self, variant);  \
@@ -451,7 +458,7 @@ TEST_F(call, bad_pointer_is_efault)
 		       variant->size - missing);
 		EXPECT_CALL(-EFAULT, end - variant->size + missing);
 	}
-	/* And within what the size says beyond it. */
+	/* And within the bytes that size claims beyond the struct. */
 	memset(end - variant->size - 64, 0, 64 + variant->size);
 	memcpy(end - variant->size - 8, self->arg, variant->size);
 	*(uint32_t *)(end - variant->size - 8) += 64;
@@ -464,7 +471,7 @@ TEST_F(call, bad_pointer_is_efault)
 	EXPECT_CALL(0, end - variant->size);
 }
 
-/* What CREATE could not tell of has been for a moment, and is wiped. */
+/* A CREATE that cannot store its result makes a secret, and wipes it again. */
 static void wipes_of_create(FIXTURE_DATA(call) * self, unsigned long nr)
 {
 	struct secmem_info now;
@@ -480,7 +487,7 @@ TEST_F(call, results_into_read_only_memory_undo_the_call)
 	SKIP_IF_LACKING;
 	ASSERT_EQ(0, mprotect(self->arg, SM_PAGE, PROT_READ));
 	if (!variant->has_results) {
-		/* Nothing to write back: a constant struct is enough. */
+		/* The call has no results: a read-only struct is enough. */
 		EXPECT_CALL(0, self->arg);
 		return;
 	}
@@ -511,7 +518,10 @@ TEST_F(call, struct_inside_a_shut_secret_is_efault)
 	EXPECT_CALL(-EFAULT, bytes);
 	EXPECT_NOTHING_CHANGED;
 
-	/* Open for READ it can be read, and takes no results. */
+	/*
+	 * While it is open for READ, the call reads its struct but stores no
+	 * result.
+	 */
 	if (variant->has_results) {
 		bytes = sm_vault_acquire(&self->vault, place, SECMEM_READ,
 					 &err);
@@ -522,7 +532,9 @@ TEST_F(call, struct_inside_a_shut_secret_is_efault)
 		EXPECT_NOTHING_CHANGED;
 	}
 
-	/* The control: open for WRITE it is memory like any other. */
+	/*
+	 * The control: while it is open for WRITE, it is memory like any other.
+	 */
 	bytes = sm_vault_acquire(&self->vault, place, SECMEM_WRITE, &err);
 	ASSERT_EQ(0, err);
 	EXPECT_CALL(0, bytes);
@@ -539,7 +551,10 @@ TEST_F(call, handle_never_issued_is_enoent)
 		return;
 	for (bit = 0; bit < 64; bit++) {
 		*handle = self->handle ^ (1ULL << bit);
-		/* 0 with EXPORT means the vault. */
+		/*
+		 * The stale one is for another test; 0 with EXPORT means the
+		 * vault.
+		 */
 		if (*handle == self->stale || !*handle)
 			continue;
 		EXPECT_CALL(-ENOENT, self->arg)
@@ -582,7 +597,7 @@ TEST_F(call, stale_handle_names_a_closed_secret)
 	EXPECT_CONTROL;
 }
 
-/* Calls that are none. */
+/* Numbers that are no calls. */
 
 FIXTURE(vault)
 {
@@ -620,7 +635,7 @@ TEST_F(vault, unknown_call_is_enotty)
 	for (nr = 0x0e; nr < 0x100; nr++)
 		EXPECT_EQ(-ENOTTY,
 			  sm_ioctl(self->v.fd, _IO(SECMEM_IOC_MAGIC, nr), arg));
-	/* The numbers carry neither size nor direction, nor another magic. */
+	/* A number with a size, a direction or another magic is no call. */
 	for (nr = 0; nr < 0x0e; nr++) {
 		EXPECT_EQ(-ENOTTY, sm_ioctl(self->v.fd,
 					    _IOC(_IOC_READ | _IOC_WRITE,
@@ -673,7 +688,7 @@ TEST_F(vault, info_follows_what_is_created_and_held)
 	ASSERT_EQ(0, sm_info(self->v.fd, &info));
 	EXPECT_EQ(2, info.secrets);
 	EXPECT_EQ(4, info.pages);
-	/* Holders, not nestings. */
+	/* INFO counts holders, not the nested accesses of one. */
 	EXPECT_EQ(1, info.accesses);
 	ASSERT_EQ(0, sm_release(self->v.fd, handle));
 	ASSERT_EQ(0, sm_release(self->v.fd, handle));
@@ -762,7 +777,10 @@ TEST_F(vault, create_says_where_overrun_and_canary_have_no_room)
 	const uint64_t canary = 1ULL << SECMEM_PROT_CANARY;
 	struct secmem_create_args c;
 
-	/* A length that is no multiple of the alignment cannot end its page. */
+	/*
+	 * Data whose length is no multiple of the alignment cannot end its
+	 * page.
+	 */
 	EXPECT_EQ(-EOPNOTSUPP,
 		  sm_create_as(self->v.fd, 65, 64, 0, NULL, overrun, &c));
 	/* A whole number of pages leaves no byte for a canary. */
@@ -868,7 +886,7 @@ TEST_F(vault, bad_buffer_is_efault_and_changes_nothing)
 		}
 	}
 	EXPECT_VAULT_UNCHANGED;
-	/* READ into what may only be read. */
+	/* READ into a buffer that may only be read. */
 	ASSERT_EQ(0, mprotect(none, SM_PAGE, PROT_READ));
 	EXPECT_EQ(-EFAULT, sm_read(self->v.fd, self->handle, none, 0, LENGTH));
 	EXPECT_VAULT_UNCHANGED;
@@ -897,7 +915,10 @@ TEST_F(vault, buffer_address_is_64_bits_wide)
 	EXPECT_EQ(0, sm_ioctl(self->v.fd, SECMEM_IOC_READ, &c));
 }
 
-/* WRITE is whole: not even the pages before the bad byte have changed. */
+/*
+ * WRITE writes all or nothing: the pages before the bad byte are unchanged,
+ * too.
+ */
 TEST_F(vault, write_from_a_buffer_that_ends_early_changes_nothing)
 {
 	const size_t length = SECMEM_LENGTH_MAX;
@@ -979,13 +1000,13 @@ TEST_F(inside, buffer_in_a_shut_secret_is_efault)
 {
 	uint32_t equal = 7;
 
-	/* Its own, which the call itself must not have opened. */
+	/* The secret's own bytes, which the call must not open for itself. */
 	EXPECT_EQ(-EFAULT, sm_read(self->v.fd, self->a, self->in_a, 0, LENGTH));
 	EXPECT_EQ(-EFAULT,
 		  sm_write(self->v.fd, self->a, self->in_a, 0, LENGTH));
 	EXPECT_EQ(-EFAULT,
 		  sm_compare(self->v.fd, self->a, self->in_a, LENGTH, &equal));
-	/* And another one. */
+	/* And those of another secret. */
 	EXPECT_EQ(-EFAULT, sm_read(self->v.fd, self->a, self->in_b, 0, LENGTH));
 	EXPECT_EQ(-EFAULT,
 		  sm_write(self->v.fd, self->a, self->in_b, 0, LENGTH));
@@ -1071,7 +1092,7 @@ TEST_F(inside, copy_of_a_secret_that_the_caller_writes_would_wait)
 	EXPECT_EQ(0, memcmp(self->in_a, self->was_a, LENGTH));
 	ASSERT_EQ(0, sm_release(self->v.fd, self->a));
 
-	/* Under READ, a WRITE would wait and nothing else. */
+	/* While READ is held, only WRITE has to wait. */
 	ASSERT_EQ(0, sm_acquire(self->v.fd, self->a, SECMEM_READ, NULL));
 	EXPECT_EQ(-EAGAIN,
 		  sm_copy(self->v.fd, SECMEM_IOC_WRITE, self->a, SECMEM_NOWAIT,
@@ -1084,7 +1105,7 @@ TEST_F(inside, copy_of_a_secret_that_the_caller_writes_would_wait)
 	EXPECT_BYTES(self->a, self->was_a);
 }
 
-/* Its half may well be another handle. */
+/* Half of a handle may well be another handle. */
 TEST_F(inside, by_value_needs_an_argument_that_can_hold_a_handle)
 {
 	uint64_t offset = 0;

@@ -122,7 +122,7 @@ TEST_F(access, bytes_are_there_while_an_access_is_held_and_no_longer)
 	EXPECT_EQ(77, got);
 }
 
-/* Acquired and released without a touch in between, too. */
+/* Also where nothing touched the bytes between ACQUIRE and RELEASE. */
 TEST_F(access, untouched_bytes_are_shut_by_the_last_release)
 {
 	unsigned char *bytes;
@@ -254,7 +254,9 @@ TEST_F(access, offset_and_length_name_the_bytes)
 			  sm_touch(self->v.view + a.offset + a.length, NULL));
 		ASSERT_EQ(0, sm_release(self->v.fd, handles[i]));
 
-		/* And written through the view it reads back the same. */
+		/*
+		 * And what is written through the view is read back the same.
+		 */
 		pattern(expected, lengths[i], i + 100);
 		ASSERT_EQ(0, sm_acquire_at(self->v.fd, handles[i], SECMEM_WRITE,
 					   SECMEM_FOREVER, &a));
@@ -332,7 +334,10 @@ TEST_F(access, random_secrets_differ)
 				       SECMEM_CREATE_RANDOM, NULL, 0, &c[i]));
 		ASSERT_EQ(0, sm_read(self->v.fd, c[i].handle, bytes[i], 0,
 				     sizeof(bytes[i])));
-		/* 20 are expected; 100 come once in 10^36. */
+		/*
+		 * About 20 zero bytes are expected; 100 of them come once in
+		 * 10^36.
+		 */
 		for (j = zero = 0; j < sizeof(bytes[i]); j++)
 			zero += !bytes[i][j];
 		EXPECT_GT(100, zero);
@@ -373,7 +378,7 @@ TEST_F(access, write_is_alone)
 	bytes = sm_vault_acquire(&self->v, self->handle, SECMEM_WRITE, &err);
 	ASSERT_EQ(0, err);
 	EXPECT_STAT(SECMEM_WRITE, 0, 1);
-	/* The caller's own process included. */
+	/* That holds for the caller's own process, too. */
 	EXPECT_EQ(-EAGAIN, ACQUIRE(SECMEM_WRITE | SECMEM_NOWAIT));
 	EXPECT_EQ(-EAGAIN, ACQUIRE(SECMEM_READ | SECMEM_NOWAIT));
 	EXPECT_STAT(SECMEM_WRITE, 0, 1);
@@ -431,7 +436,7 @@ TEST_F(access, by_value_counts_with_the_others)
 	EXPECT_EQ(0, RELEASE);
 	EXPECT_EQ(SIGSEGV, sm_touch(self->v.view + offset, NULL));
 
-	/* Its RELEASE ends a WRITE as well. */
+	/* RELEASE by value ends a WRITE as well. */
 	ASSERT_EQ(0, ACQUIRE(SECMEM_WRITE));
 	EXPECT_EQ(0, sm_release_value(self->v.fd, self->handle));
 	EXPECT_STAT(0, 0, 0);
@@ -487,7 +492,7 @@ TEST_F(access, by_value_needs_the_right)
 		EXPECT_EQ(-EACCES, sm_acquire_value(fd, self->handle, NULL));
 		close(fd);
 	}
-	/* With both, it is the view that lacks. */
+	/* This grant has both rights; it lacks a view. */
 	ASSERT_EQ(0, sm_export(self->v.fd, self->handle,
 			       SECMEM_RIGHT_READ | SECMEM_RIGHT_MAP, &fd));
 	EXPECT_EQ(-ENXIO, sm_acquire_value(fd, self->handle, NULL));
@@ -705,7 +710,7 @@ FIXTURE_TEARDOWN(wait)
 	EXPECT_STAT(variant->held, variant->held == SECMEM_READ, \
 		    variant->held == SECMEM_WRITE)
 
-/* Once nothing is in its way, the same call succeeds at once. */
+/* Once nothing is in its way, the call that gave up succeeds at once. */
 #define EXPECT_WAIT_CONTROL                                         \
 	do {                                                        \
 		struct sm_call control = WAITING(SECMEM_NOWAIT, 0); \
@@ -735,7 +740,9 @@ TEST_F(wait, deadline_is_absolute_and_monotonic)
 	sm_call_run(&call);
 	EXPECT_EQ(-ETIMEDOUT, call.result);
 	EXPECT_GE(sm_now(), call.deadline);
-	/* As a time from now on it would end at start + start + 50 ms. */
+	/*
+	 * Taken for a time from now on, the deadline would come at 2 * start.
+	 */
 	EXPECT_LT(sm_now(), 2 * start);
 	EXPECT_WAIT_CONTROL;
 }
@@ -753,7 +760,7 @@ TEST_F(wait, past_deadline_tries_once)
 	}
 	EXPECT_STILL_HELD;
 	EXPECT_EQ(0, RELEASE);
-	/* And succeeds where it need not wait. */
+	/* And the call succeeds where it need not wait. */
 	sm_call_run(&call);
 	EXPECT_EQ(0, call.result);
 }
@@ -880,7 +887,7 @@ TEST_F(access, seal_ends_the_wait_of_a_writer)
 	ASSERT_EQ(0, sm_call_start(&writers[1]));
 	ASSERT_EQ(0, sm_wait_waiters(self->v.fd, self->handle, 2));
 	EXPECT_EQ(0, sm_seal(self->v.fd, self->handle));
-	/* At once, though the reader stays. */
+	/* The writers end at once, though the reader stays. */
 	EXPECT_EQ(-EPERM, sm_call_finish(&writers[0]));
 	EXPECT_EQ(-EPERM, sm_call_finish(&writers[1]));
 	EXPECT_STAT(SECMEM_READ, 1, 0);
@@ -907,7 +914,7 @@ TEST_F(access, compare_tells_equal_from_unequal)
 	EXPECT_EQ(0,
 		  sm_compare(self->v.fd, self->handle, probe, LENGTH, &equal));
 	EXPECT_EQ(1, equal);
-	/* Another length is unequal, a prefix and nothing too. */
+	/* Any other length is unequal, also that of a prefix, and none. */
 	EXPECT_EQ(0, sm_compare(self->v.fd, self->handle, probe, LENGTH - 1,
 				&equal));
 	EXPECT_EQ(0, equal);
@@ -947,7 +954,7 @@ TEST_F(access, compare_sees_every_page)
 
 TEST_F(access, read_and_write_move_exactly_their_range)
 {
-	/* The data ends a page, so that it begins within another. */
+	/* The data ends where a page does, so it begins within another page. */
 	const size_t first = 1808, length = first + 2 * SM_PAGE;
 	const struct {
 		size_t offset, length;
@@ -1033,7 +1040,7 @@ TEST(acquire_without_a_view_is_enxio)
 	EXPECT_EQ(-ENXIO, sm_acquire(fd, handle, SECMEM_WRITE, NULL));
 	ASSERT_EQ(0, sm_stat(fd, handle, &st));
 	EXPECT_EQ(0, st.readers + st.writers);
-	/* The copies need none. */
+	/* The calls that copy need no view. */
 	EXPECT_EQ(0, sm_write(fd, handle, "x", 5, 1));
 	EXPECT_EQ(0, sm_read(fd, handle, &got, 5, 1));
 	EXPECT_EQ('x', got);
@@ -1140,7 +1147,7 @@ struct party {
 	int errors; /* a call failed */
 	int faults; /* a touch under an access faulted */
 	int wrong; /* bytes that nobody wrote, or half a write */
-	int served; /* and how often it went well */
+	int served; /* how often a round went well */
 };
 
 struct guest {
@@ -1171,7 +1178,7 @@ static int party_run(struct party *party, void *(*fn)(void *), int threads)
 	return started;
 }
 
-/* All together: acquire first, each as a first reader; touch; release. */
+/* All threads at once: each acquires as a first reader, touches, releases. */
 static void *party_first_readers(void *arg)
 {
 	struct guest *guest = arg;
@@ -1220,7 +1227,7 @@ TEST_F_TIMEOUT(access, racing_first_readers_all_see_the_bytes, SM_LOOP_TIMEOUT)
 	EXPECT_STAT(0, 0, 0);
 }
 
-/* No barrier: one's last release meets the other's new acquire. */
+/* No barrier: one thread's last release meets another one's new acquire. */
 static void *party_release_against_acquire(void *arg)
 {
 	struct guest *guest = arg;
@@ -1263,13 +1270,13 @@ TEST_F_TIMEOUT(access, last_release_against_new_acquire, SM_LOOP_TIMEOUT)
 	party_run(&party, party_release_against_acquire, 3);
 	EXPECT_PARTY(party, 3 * party.rounds);
 	EXPECT_STAT(0, 0, 0);
-	/* And no entry stayed behind. */
+	/* And no page-table entry stayed behind. */
 	EXPECT_EQ(SIGSEGV, sm_touch(self->v.view + offset, NULL));
 }
 
 /*
- * One thread is the only holder, over and over, and after its last release
- * touches at once; another makes faults there all the time.
+ * One thread is the only holder, over and over, and touches at once after its
+ * last release. Another thread causes faults at the same address all the time.
  */
 static void *party_shut_after_release(void *arg)
 {
@@ -1320,8 +1327,8 @@ TEST_F_TIMEOUT(access, racing_faults_bring_nothing_back_after_the_last_release,
 }
 
 /*
- * Every thread with every secret, in all ways: each secret is filled with one
- * value, so that anything else is half a write.
+ * Every thread uses every secret, in all ways. Each secret is filled with one
+ * value: bytes that differ are half a write.
  */
 static bool same(const unsigned char *bytes, size_t length)
 {
@@ -1411,7 +1418,7 @@ TEST_F_TIMEOUT(access, many_threads_one_secret, SM_LOOP_TIMEOUT)
 	EXPECT_STAT(0, 0, 0);
 }
 
-/* Waits that end by themselves, while others begin. */
+/* Waits that end by their deadlines, while other waits begin. */
 static void *party_giving_up(void *arg)
 {
 	struct guest *guest = arg;
@@ -1445,7 +1452,7 @@ TEST_F_TIMEOUT(access, waiters_that_give_up_are_counted_off, SM_LOOP_TIMEOUT)
 	EXPECT_EQ(0, RELEASE);
 }
 
-/* READ and WRITE of many pages: of one moment each. */
+/* READ and WRITE of many pages show, and change, them at one moment. */
 #define WHOLE (5 * SM_PAGE + 17)
 
 static void *party_copying(void *arg)
@@ -1469,7 +1476,7 @@ static void *party_copying(void *arg)
 				      0, WHOLE);
 			if (!same(buffer, WHOLE))
 				COUNT(wrong);
-			/* A length of its own, which is unequal. */
+			/* A shorter length is unequal, whatever the bytes. */
 			if (sm_compare(party->v->fd, party->handles[0], buffer,
 				       WHOLE - 1, &equal) ||
 			    equal)
@@ -1493,7 +1500,7 @@ TEST_F_TIMEOUT(access, copies_are_whole, SM_LOOP_TIMEOUT)
 	EXPECT_PARTY(party, 4 * party.rounds);
 }
 
-/* Writers that take turns: none is lost, none meets another. */
+/* Writers that take turns: no increment is lost, no writer meets another. */
 static void *party_counting(void *arg)
 {
 	struct guest *guest = arg;
@@ -1510,7 +1517,10 @@ static void *party_counting(void *arg)
 			COUNT(errors);
 			continue;
 		}
-		/* Not atomic: only being alone keeps it right. */
+		/*
+		 * The increment is not atomic: only a writer that is alone does
+		 * it right.
+		 */
 		SM_CATCH(&f, {
 			volatile uint64_t *n = (void *)bytes;
 			uint64_t was = *n;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Off the direct map is off every map: the kernel's whole page table is searched
- * for pages of secrets, by a kernel that looks (module/tests/reader.c).
+ * Pages that are off the direct map are mapped nowhere else either: a kernel
+ * module (module/tests/reader.c) searches the kernel's whole page table for
+ * pages of secrets.
  *
  * VM: --mem 1G
  */
@@ -12,9 +13,9 @@
 
 #define ON (1ULL << SECMEM_PROT_DIRECT_MAP)
 #define MIN_FREE "/proc/sys/vm/min_free_kbytes"
-#define BRIM_KIB 10240 /* the rest is for who searches */
+#define BRIM_KIB 10240 /* stays free, for the search */
 #define LENGTH (256 << 10)
-#define BALLAST ((size_t)32 << 20) /* that is there again once all is full */
+#define BALLAST ((size_t)32 << 20) /* freed once memory is full */
 #define VIEW ((size_t)8 << 30)
 #define STALE_TRIES 20
 
@@ -32,7 +33,10 @@ static long mem_free(void)
 	return value;
 }
 
-/* Pages that stand there in the caller's page table are remembered; how many. */
+/*
+ * The reader remembers the pages that the caller's page table has there.
+ * Returns how many, or -errno.
+ */
 static long reader_mark(int fd, const volatile void *at, size_t pages)
 {
 	struct secmem_reader r = { .address = (uintptr_t)at, .count = pages };
@@ -40,7 +44,9 @@ static long reader_mark(int fd, const volatile void *at, size_t pages)
 	return ioctl(fd, SECMEM_READER_MARK, &r) ? -errno : (long)r.count;
 }
 
-/* Where the kernel's page table shows what is remembered: how often; or -errno.
+/*
+ * How often the kernel's page table maps a page that is remembered, and where;
+ * or -errno.
  */
 static long reader_walk(int fd, struct secmem_reader *r)
 {
@@ -48,7 +54,9 @@ static long reader_walk(int fd, struct secmem_reader *r)
 	return ioctl(fd, SECMEM_READER_WALK, r) ? -errno : (long)r->count;
 }
 
-/* Maps a page for as long as no other is; 0: none. Its address, or 0. */
+/*
+ * Maps a page until another is mapped, or none (0). Returns its address, or 0.
+ */
 static uint64_t reader_map(int fd, uint64_t pfn)
 {
 	struct secmem_reader r = { .pfn = pfn };
@@ -98,7 +106,10 @@ FIXTURE_TEARDOWN(alias)
 	close(self->fd);
 }
 
-/* A secret that must be off the direct map, its pages remembered; or -errno. */
+/*
+ * Makes a secret that must be off the direct map; the reader remembers its
+ * pages.
+ */
 static int secret_mark(int fd, unsigned char *view, int reader,
 		       uint64_t *handle, uint64_t *at)
 {
@@ -120,8 +131,8 @@ static int secret_mark(int fd, unsigned char *view, int reader,
 }
 
 /*
- * To the brim, so that there is no page which the machine could have served and
- * has not.
+ * Memory is filled to the brim, so that every page which secrets could get is
+ * tried.
  */
 TEST_F_TIMEOUT(alias, kernel_maps_no_page_of_a_secret_anywhere, SM_LOOP_TIMEOUT)
 {
@@ -133,7 +144,7 @@ TEST_F_TIMEOUT(alias, kernel_maps_no_page_of_a_secret_anywhere, SM_LOOP_TIMEOUT)
 
 	if (self->reader < 0)
 		return;
-	/* Control: ordinary memory is there. */
+	/* Control: a page of ordinary memory is found. */
 	plain = at_ordinary(SM_PAGE, 1);
 	ASSERT_NE(NULL, plain);
 	ASSERT_EQ(1, reader_mark(self->reader, plain, 1));
@@ -163,7 +174,10 @@ TEST_F_TIMEOUT(alias, kernel_maps_no_page_of_a_secret_anywhere, SM_LOOP_TIMEOUT)
 	EXPECT_LT(0, r.seen);
 	EXPECT_EQ(0, r.count) TH_LOG("page %#llx at %#llx", r.pfn, r.address);
 
-	/* Nor while one is open; and control: one that is mapped is found. */
+	/*
+	 * Nor is an open one. Control: once the reader maps its page, it is
+	 * found.
+	 */
 	ASSERT_EQ(0, sm_acquire(self->fd, handle, SECMEM_READ, &at));
 	EXPECT_EQ(0, reader_walk(self->reader, &r));
 	ASSERT_EQ(0, at_reader_find(self->reader, self->view + at, &pfn));
@@ -177,7 +191,7 @@ TEST_F_TIMEOUT(alias, kernel_maps_no_page_of_a_secret_anywhere, SM_LOOP_TIMEOUT)
 	ASSERT_EQ(0, sm_release(self->fd, handle));
 }
 
-/* Whether vmalloc space has yet to flush an address. */
+/* Whether the kernel has yet to flush this address of vmalloc space. */
 static bool unflushed(uint64_t address)
 {
 	unsigned long long from, to;
@@ -194,7 +208,7 @@ static bool unflushed(uint64_t address)
 	return found;
 }
 
-/* Else a TLB may show the page there that serves now. */
+/* Until such a flush, a TLB may still map a page that now serves a secret. */
 TEST_F(alias, no_flush_is_outstanding_once_pages_serve)
 {
 	uint64_t handle, at;
@@ -203,9 +217,12 @@ TEST_F(alias, no_flush_is_outstanding_once_pages_serve)
 
 	if (self->reader < 0)
 		return;
-	/* So that root is told addresses. */
+	/* With this, the kernel tells root addresses. */
 	ASSERT_EQ(0, host_write("/proc/sys/kernel/kptr_restrict", "1"));
-	/* Control. The kernel itself may flush in between, so more than once. */
+	/*
+	 * Control: an address waits for its flush. The kernel may flush it
+	 * before we look, so this is tried more than once.
+	 */
 	for (tries = 0; tries < STALE_TRIES; tries++) {
 		r = (struct secmem_reader){ 0 };
 		ASSERT_EQ(0, ioctl(self->reader, SECMEM_READER_STALE, &r));
@@ -213,8 +230,10 @@ TEST_F(alias, no_flush_is_outstanding_once_pages_serve)
 			break;
 	}
 	ASSERT_GT(STALE_TRIES, tries);
-	/* What is kept for a next secret has been off the direct map since
-	 * then. */
+	/*
+	 * Idle pages were taken off the direct map before this flush was due:
+	 * they go, so that the secret gets new ones.
+	 */
 	ASSERT_EQ(0, host_write("/proc/sys/vm/drop_caches", "2"));
 	ASSERT_EQ(0, secret_mark(self->fd, self->view, self->reader, &handle,
 				 &at));

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What strangers' grants of a secret cost those who use it: ACQUIRE and RELEASE
- * with none, and with ten thousand, which only exist or hold it as well. Under
- * tests/vm/run --icount, as tests/run does it, time is counted in instructions.
- * And what it costs to create and close when pages leave the direct map.
+ * What strangers' grants of a secret cost those who use the secret: ACQUIRE and
+ * RELEASE are measured without such grants, with ten thousand that only exist,
+ * and with ten thousand that hold the secret as well. Under tests/vm/run
+ * --icount, as tests/run runs this, time is counted in instructions. Also, what
+ * it costs to create and close secrets when pages leave the direct map.
  *
  * VM: --icount --mem 1G
  */
@@ -15,10 +16,10 @@
 #define SAMPLES 201
 #define LENGTH 32
 
-/* A release may cost so much more: what noise there is, no list's length. */
+/* So much more a release may cost: room for noise, not for a walk of a list. */
 #define RATIO_MOST 1.25
 
-/* CREATE and CLOSE with removal, to those without. */
+/* The most that CREATE and CLOSE with removal may cost, of those without. */
 #define REMOVAL_MOST 1.3
 #define REMOVED 512
 
@@ -48,7 +49,7 @@ static int64_t ticks(void)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-/* Medians, as an interrupt may come in between. */
+/* Measures medians: an interrupt may come in between. */
 static int measure(int fd, uint64_t handle, struct cost *cost)
 {
 	int64_t acquires[SAMPLES], releases[SAMPLES], t[3];
@@ -73,7 +74,7 @@ static int measure(int fd, uint64_t handle, struct cost *cost)
 	return 0;
 }
 
-/* The strangers: one process, whose grants and views are so many. */
+/* The strangers are one process with STRANGERS grants, and views of them. */
 
 static int grants[STRANGERS];
 
@@ -148,7 +149,7 @@ static int report(const struct user *user)
 	       late <= 2 * RATIO_MOST;
 }
 
-/* A vault with so many secrets of a page, from open to close; or -errno. */
+/* The time from open to close of a vault with REMOVED secrets; or -errno. */
 static int64_t removal_measure(const char *parameters)
 {
 	uint64_t handles[REMOVED];
@@ -168,7 +169,7 @@ static int64_t removal_measure(const char *parameters)
 	return err ?: (ticks() - began) / REMOVED;
 }
 
-/* Before anything else holds the module. */
+/* This is called before anything else holds the module, which it loads anew. */
 static void removal_report(unsigned int number)
 {
 	static const char *name = "cost.removal_adds_less_than_a_third";

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Off the direct map: what the kernel itself sees of a secret, what the removal
- * costs the direct map, and what the module says where there is none.
+ * of pages costs the direct map, and what the module says where it removes
+ * none.
  *
  * VM: --mem 1G
  */
@@ -16,7 +17,7 @@
 #define DROP_CACHES "/proc/sys/vm/drop_caches"
 #define LARGE_KIB 2048 /* behind one large entry of the direct map */
 
-/* secmemctl says the same, where the guest has it. */
+/* secmemctl status says the word, too, or is not installed here. */
 static bool status_tells(const char *word)
 {
 	char command[128];
@@ -28,7 +29,7 @@ static bool status_tells(const char *word)
 	return !system(command);
 }
 
-/* What the module says of the route that is in force. */
+/* Whether the module says that this route is in force. */
 static bool route_is(const char *word)
 {
 	char text[64] = "";
@@ -53,7 +54,7 @@ static uint64_t protections(uint8_t *why)
 	return info.protections;
 }
 
-/* CREATE with a mask that must hold; got is what does. */
+/* CREATE with a mask of protections that must hold; got is what holds. */
 static int create_requiring(int fd, uint64_t mask, uint64_t *got)
 {
 	struct secmem_create_args c;
@@ -105,7 +106,7 @@ TEST_F(direct, kernel_cannot_read_a_secret_open_or_shut)
 
 	if (self->reader < 0)
 		return;
-	/* Control: ordinary memory, in the same way. */
+	/* Control: ordinary memory is read in the same way. */
 	plain = at_ordinary(SM_PAGE, self->seed);
 	ASSERT_NE(NULL, plain);
 	ASSERT_EQ(0, at_reader_find(self->reader, plain, &pfn));
@@ -124,7 +125,9 @@ TEST_F(direct, kernel_cannot_read_a_secret_open_or_shut)
 	EXPECT_EQ(-EFAULT, at_reader_reads(self->reader, pfn, 0, self->seed));
 	EXPECT_EQ(-EFAULT, at_reader_reads(self->reader, last, 0, self->seed));
 
-	/* The pages come back, without what was in them, if they are wanted. */
+	/*
+	 * Once memory is short the pages come back, without what was in them.
+	 */
 	ASSERT_EQ(0, sm_close(self->v.fd, handle));
 	sm_vault_close(&self->v);
 	ASSERT_EQ(0, host_write(DROP_CACHES, "2"));
@@ -157,7 +160,7 @@ TEST_F_TIMEOUT(direct, kcore_shows_no_secret_open_or_shut, 200)
 	ASSERT_EQ(0, sm_release(self->v.fd, open));
 }
 
-/* Where pages of the kernel's windows are in /proc/kcore: how many. */
+/* Finds the offsets of secmem's windows in /proc/kcore; returns how many. */
 static int windows_find(struct at_kcore *k, uint64_t *offsets, int most)
 {
 	unsigned long long at, end;
@@ -165,14 +168,14 @@ static int windows_find(struct at_kcore *k, uint64_t *offsets, int most)
 	int n = 0;
 	FILE *f;
 
-	/* So that root is told addresses. */
+	/* With this, the kernel tells root addresses. */
 	host_write("/proc/sys/kernel/kptr_restrict", "1");
 	f = fopen("/proc/vmallocinfo", "re");
 	while (f && fgets(line, sizeof(line), f)) {
 		if (!strstr(line, "secmem_window") ||
 		    sscanf(line, "0x%llx-0x%llx", &at, &end) != 2)
 			continue;
-		/* Without the guard page. */
+		/* The last page is a guard. */
 		for (; at + SM_PAGE < end && n < most; at += SM_PAGE) {
 			offsets[n] = at_kcore_offset(k, at);
 			n += offsets[n] != 0;
@@ -201,7 +204,10 @@ static void *window_use(void *arg)
 	return NULL;
 }
 
-/* It goes from the page table to the direct map, where there is nothing. */
+/*
+ * kcore looks the page up in the page table, and reads it through the direct
+ * map, which does not have it.
+ */
 TEST_F_TIMEOUT(direct, kcore_shows_no_window_that_is_in_use, 200)
 {
 	unsigned char bytes[64], none[64] = { 0 };
@@ -237,7 +243,7 @@ TEST_F_TIMEOUT(direct, kcore_shows_no_window_that_is_in_use, 200)
 	at_kcore_close(&k);
 }
 
-/* Every way of the kernel's own to the pages. */
+/* All that the module itself does with pages that are off the direct map. */
 TEST_F(direct, kernel_itself_still_reads_writes_compares_and_wipes)
 {
 	unsigned char *bytes, *copy;
@@ -258,7 +264,7 @@ TEST_F(direct, kernel_itself_still_reads_writes_compares_and_wipes)
 		ASSERT_EQ(0, sm_compare(self->v.fd, handle, bytes, n, &equal));
 		EXPECT_EQ(1, equal);
 		ASSERT_EQ(0, sm_close(self->v.fd, handle));
-		/* Who gets the pages next finds nothing. */
+		/* The next secret in these pages finds them zero. */
 		ASSERT_EQ(0, sm_create(self->v.fd, n, &handle));
 		ASSERT_EQ(0, sm_read(self->v.fd, handle, copy, 0, n));
 		memset(bytes, 0, n);
@@ -269,7 +275,9 @@ TEST_F(direct, kernel_itself_still_reads_writes_compares_and_wipes)
 	free(copy);
 }
 
-/* Large entries that many secrets of a page each cost; -errno. */
+/*
+ * How many large entries are split for MANY secrets of a page each; or -errno.
+ */
 static long splits_of_many(struct sm_vault *v)
 {
 	static uint64_t handles[MANY];
@@ -290,7 +298,7 @@ static long splits_of_many(struct sm_vault *v)
 	return (before - during) / LARGE_KIB;
 }
 
-/* Memory that is free or could be, within what other things do to it. */
+/* How much MemAvailable may change by what other things do. */
 #define SLACK_KIB 8192
 
 TEST_F_TIMEOUT(direct, ten_thousand_secrets_split_few_large_entries,
@@ -311,7 +319,7 @@ TEST_F_TIMEOUT(direct, ten_thousand_secrets_split_few_large_entries,
 	ASSERT_EQ(0, sm_info(self->v.fd, &info));
 	EXPECT_EQ(0, info.pages);
 	sm_vault_close(&self->v);
-	/* What the first round leaves in the allocators' caches, all do. */
+	/* The allocators' caches are filled by the first round, not by each. */
 	ASSERT_EQ(0, host_write(DROP_CACHES, "2"));
 	available = host_meminfo("MemAvailable");
 	ASSERT_EQ(0, sm_vault_open(&self->v));
@@ -324,7 +332,9 @@ TEST_F_TIMEOUT(direct, ten_thousand_secrets_split_few_large_entries,
 		  host_meminfo("DirectMap4k") + host_meminfo("DirectMap2M"));
 }
 
-/* Every other page of most of memory, so that no large block is free. */
+/*
+ * Every other page of most of memory is taken, so that no large block is free.
+ */
 TEST_F_TIMEOUT(direct, ten_thousand_secrets_split_few_on_a_fragmented_machine,
 	       SM_LOOP_TIMEOUT)
 {
@@ -353,7 +363,7 @@ TEST_F_TIMEOUT(direct, ten_thousand_secrets_split_few_on_a_fragmented_machine,
 	munmap(mess, length);
 }
 
-/* Memory that the machine can do without, by blocks of this many bytes. */
+/* Memory that can be taken offline, in blocks. */
 #define MEMORY "/sys/devices/system/memory/"
 #define BLOCKS 64
 #define OFFLINE_SECONDS 10
@@ -371,7 +381,7 @@ static size_t memory_block_size(void)
 	return size;
 }
 
-/* -EINTR where the kernel has not come to an end with it. */
+/* 0 or -errno; -EINTR where the kernel did not finish in time. */
 static int memory_block_state(unsigned int block, const char *state)
 {
 	char path[96];
@@ -397,7 +407,7 @@ static int memory_block_go(unsigned int block)
 	return err ?: memory_block_state(block, "online");
 }
 
-/* The first secret that lies in one of these blocks; its block, or -1. */
+/* Makes secrets until one lies in a block that can go: that block, or -1. */
 static int memory_block_fill(int fd, unsigned char *view, int reader,
 			     const bool can[])
 {
@@ -439,7 +449,7 @@ TEST_F_TIMEOUT(direct, memory_that_holds_a_secret_is_not_taken_offline,
 	block = memory_block_fill(fd, view, self->reader, can);
 	ASSERT_LE(0, block);
 	EXPECT_EQ(-EBUSY, memory_block_go(block));
-	/* Its own to give, from here on. */
+	/* The secrets are gone: from here on the block can go. */
 	munmap(view, LARGE_VIEW);
 	close(fd);
 	EXPECT_EQ(0, memory_block_go(block));
@@ -464,7 +474,7 @@ static uint64_t page_flags(uint64_t pfn)
 	return flags;
 }
 
-/* Whatever the kernel says of it, the page is marked. */
+/* Marks a page as bad: whether it is marked, whatever the write returned. */
 static bool page_goes_bad(uint64_t pfn)
 {
 	char text[32];
@@ -475,7 +485,7 @@ static bool page_goes_bad(uint64_t pfn)
 	return page_flags(pfn) & KPF_HWPOISON;
 }
 
-/* In which page the byte at some offset of a secret lies; 0 if that fails. */
+/* The number of the page that has the byte at this offset; 0 if that fails. */
 static uint64_t page_of(struct sm_vault *v, int reader, uint64_t handle,
 			size_t offset)
 {
@@ -538,7 +548,7 @@ TEST_F(direct, bad_memory_is_not_touched_and_its_secret_is_eio)
 	bad = page_of(&self->v, self->reader, handle, SM_PAGE);
 	ASSERT_NE(0, good);
 	ASSERT_NE(0, bad);
-	/* Control: all of it works as long as its memory is good. */
+	/* Control: all of this works as long as the memory is good. */
 	EXPECT_EQ(0, sm_compare(self->v.fd, handle, bytes, length, &equal));
 	EXPECT_EQ(1, equal);
 
@@ -551,7 +561,7 @@ TEST_F(direct, bad_memory_is_not_touched_and_its_secret_is_eio)
 	EXPECT_EQ(-EIO, sm_acquire(self->v.fd, handle, SECMEM_READ, &at));
 	EXPECT_EQ(-EIO, sm_acquire(self->v.fd, handle, SECMEM_WRITE, &at));
 	EXPECT_EQ(-EINVAL, sm_release(self->v.fd, handle));
-	/* What is left of it can be saved. */
+	/* The bytes in its good page can still be read. */
 	EXPECT_EQ(0, sm_read(self->v.fd, handle, &byte, 0, 1));
 	EXPECT_EQ(bytes[0], byte);
 
@@ -577,16 +587,16 @@ TEST_F(direct, bad_memory_serves_nobody_again)
 	ASSERT_EQ(0, sm_create(self->v.fd, 1, &handle));
 	closed = page_of(&self->v, self->reader, handle, 0);
 	ASSERT_EQ(0, sm_close(self->v.fd, handle));
-	/* Control: a good page does. */
+	/* Control: a good page serves again. */
 	ASSERT_TRUE(page_serves_again(&self->v, self->reader, closed));
 
-	/* It went bad under a secret. */
+	/* A page that went bad under a secret. */
 	ASSERT_EQ(0, sm_create(self->v.fd, 1, &handle));
 	closed = page_of(&self->v, self->reader, handle, 0);
 	ASSERT_TRUE(page_goes_bad(closed));
 	ASSERT_EQ(0, sm_close(self->v.fd, handle));
 	EXPECT_FALSE(page_serves_again(&self->v, self->reader, closed));
-	/* Or while it was idle. */
+	/* A page that went bad while it was idle. */
 	ASSERT_EQ(0, sm_create(self->v.fd, 1, &handle));
 	idle = page_of(&self->v, self->reader, handle, 0);
 	ASSERT_EQ(0, sm_close(self->v.fd, handle));
@@ -595,12 +605,12 @@ TEST_F(direct, bad_memory_serves_nobody_again)
 	ASSERT_EQ(0, sm_close(self->v.fd, stays));
 	sm_vault_close(&self->v);
 
-	/* Nor does the kernel, which has them now. */
+	/* Nor does the kernel, which has the pages now, use them. */
 	ASSERT_EQ(0, host_write(DROP_CACHES, "2"));
 	EXPECT_EQ(KPF_HWPOISON,
 		  page_flags(closed) & (KPF_HWPOISON | KPF_BUDDY));
 	EXPECT_EQ(KPF_HWPOISON, page_flags(idle) & (KPF_HWPOISON | KPF_BUDDY));
-	/* To put them back into the direct map would be to read them. */
+	/* They are not back in the direct map, where they could be read. */
 	EXPECT_EQ(-EFAULT, at_reader_reads(self->reader, closed, 0, 0));
 	EXPECT_EQ(-EFAULT, at_reader_reads(self->reader, idle, 0, 0));
 	ASSERT_EQ(0, sm_vault_open(&self->v));
@@ -608,7 +618,7 @@ TEST_F(direct, bad_memory_serves_nobody_again)
 	EXPECT_FALSE(page_serves_again(&self->v, self->reader, idle));
 }
 
-/* The canary beside it is not looked at, whatever became of it. */
+/* A canary in bad memory is not read, so damage to it is not told. */
 TEST_F(direct, canary_in_bad_memory_is_not_read)
 {
 	uint64_t handle, at, pfn = 0;
@@ -616,7 +626,7 @@ TEST_F(direct, canary_in_bad_memory_is_not_read)
 	if (self->reader < 0)
 		return;
 	SKIP_UNLESS_BAD;
-	/* Control: in good memory it is. */
+	/* Control: damage to a canary in good memory is told. */
 	ASSERT_EQ(0, sm_create(self->v.fd, 1, &handle));
 	ASSERT_EQ(0, sm_acquire(self->v.fd, handle, SECMEM_WRITE, &at));
 	self->v.view[at - 1] ^= 1;
@@ -637,7 +647,9 @@ FIXTURE(module)
 	bool ready;
 };
 
-/* That pages stay, why, and that nobody is told otherwise. */
+/*
+ * Pages stay in the direct map for this reason, and all that is told says so.
+ */
 static void expect_stays(struct __test_metadata *_metadata, uint8_t reason)
 {
 	struct sm_vault v;
@@ -725,8 +737,9 @@ TEST_F(module, unknown_mode_is_refused)
 }
 
 /*
- * A kernel that says it did, and did not: arm64 when booted with rodata=off, as
- * tests/run --arch arm64 --append rodata=off directmap_test does.
+ * A kernel that says that it has removed a page, and has not: arm64 when booted
+ * with rodata=off, as tests/run --arch arm64 --append rodata=off directmap_test
+ * does.
  */
 TEST(removal_without_effect_is_not_believed)
 {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The guest's memory, dumped by the host and searched there: a secret stands in
- * its own pages alone, and nowhere once it has ended. Every search finds the
- * secret while it lives; tests/mutants has modules that do not wipe, and here
- * they are found out.
+ * its own pages alone, and nowhere once it has ended. Every search also finds
+ * the secret while it lives; and tests/mutants has modules that do not wipe,
+ * which fail here.
  *
  * VM: --mem 128M --on-dump build/tests/search
  *
- * What is searched for is computed from a seed, straight into the open view.
- * Short runs, as saved registers hold them, are no copies (search.c).
+ * The bytes of a secret are computed from a seed, straight into the open view.
+ * A short run of them, such as saved registers hold, is not counted (search.c).
  */
 #include <libsecmem.h>
 
@@ -18,14 +18,14 @@
 #define PORT "/dev/virtio-ports/host"
 #define MODULE_FILE "/vm/secmem.ko"
 
-#define SMALL 100 /* copied through a buffer on the kernel's stack */
-#define LARGE 60000 /* through one of its own */
+#define SMALL 100 /* READ copies it through the kernel's stack */
+#define LARGE 60000 /* READ copies it through a buffer */
 /* Copies are counted in pieces of memory, as large as the smallest page. */
 #define PIECE 4096
 #define PIECES(length) (((length) + PIECE - 1) / PIECE)
 #define SEEDS 4
 
-/* In how many pages patterns stand at this moment: 0 or -errno. */
+/* Has memory dumped: in how many pages each pattern stands. 0 or -errno. */
 static int dump(unsigned int n, const uint64_t *seeds, unsigned int *copies)
 {
 	char line[256] = "dump memory", *at;
@@ -59,7 +59,7 @@ static int dump(unsigned int n, const uint64_t *seeds, unsigned int *copies)
 	return 0;
 }
 
-/* A dump of which one pattern is wanted: its copies, or -errno. */
+/* Has memory dumped for one pattern: its copies, or -errno. */
 static int copies_of(uint64_t seed)
 {
 	unsigned int n;
@@ -78,7 +78,7 @@ FIXTURE(dump)
 {
 	uint64_t seed;
 	struct sm_vault v;
-	unsigned char *buffer; /* of LARGE, page by page as search counts */
+	unsigned char *buffer; /* of LARGE, page-aligned, as search counts */
 };
 
 FIXTURE_SETUP(dump)
@@ -107,7 +107,9 @@ TEST_F(dump, living_secret_stands_in_its_own_pages_alone)
 
 	for (i = 0; i < SEEDS; i++)
 		seeds[i] = self->seed + i;
-	/* Shut; shut, of many pages; open; and the control, which stands twice.
+	/*
+	 * A shut secret; a shut one of many pages; an open one; and the
+	 * control, which stands in memory twice.
 	 */
 	ASSERT_EQ(0, at_secret(&self->v, 4000, seeds[0], &handle));
 	ASSERT_EQ(0, at_secret(&self->v, LARGE, seeds[1], &handle));
@@ -146,11 +148,11 @@ TEST_F(dump, revoked_secret_stands_nowhere)
 	EXPECT_EQ(0, copies_of(self->seed));
 }
 
-/* A process with a secret, open to it and shut; then it does what it is told. */
+/* A process with an open secret. It goes on when told: exits, or execs. */
 struct owner {
 	uint64_t seed;
 	int ready, go;
-	int told; /* what it becomes says there that it is; -1: it ends */
+	int told; /* an fd for the program that it execs; -1: it exits */
 };
 
 static int owner_run(void *arg)
@@ -216,7 +218,7 @@ TEST_F(dump, exec_leaves_nothing)
 	close(ends[0]);
 }
 
-/* What calls copy stands where the caller wanted it, and there alone. */
+/* What READ and pread copy stands in the caller's buffer, and nowhere else. */
 
 TEST_F(dump, copies_out_stand_in_the_callers_buffer_alone)
 {
@@ -277,7 +279,7 @@ TEST_F(dump, copies_in_stand_in_the_callers_buffer_alone)
 	}
 }
 
-/* Who is killed in the middle of a READ has its bytes in a buffer of ours. */
+/* In the middle of a READ, the bytes stand in a buffer of the module's. */
 
 struct reader {
 	uint64_t seed;
@@ -319,7 +321,7 @@ TEST_F(dump, reader_killed_in_the_middle_leaves_nothing)
 	ASSERT_LT(0, pid);
 	ASSERT_EQ(0, sm_event_wait(reader.ready));
 	copies = copies_of(self->seed);
-	/* On its way: where a buffer is not page-aligned, in two pages. */
+	/* The secret, and the buffer, which may lie across two pages. */
 	EXPECT_LE(2, copies);
 	EXPECT_GE(3, copies);
 	ASSERT_EQ(0, kill(pid, SIGKILL));
@@ -348,7 +350,7 @@ TEST_F(dump, library_makes_no_copies)
 	struct secmem_access access;
 	int result;
 
-	/* It wipes what it is given. */
+	/* secmem_create wipes the caller's buffer. */
 	at_fill(self->buffer, LARGE, self->seed);
 	EXPECT_EQ(pieces, copies_of(self->seed));
 	ASSERT_EQ(0, secmem_create(&secret, self->buffer, LARGE, NULL));
@@ -402,9 +404,9 @@ TEST_F(dump, library_reads_a_file_into_the_secret_alone)
 }
 
 /*
- * What documents say of copies: a buffer that its program wiped may stand in
- * memory still, in the pages that the kernel moved it from. The same is tried
- * on a secret of as many pages.
+ * Documents say of copies: a buffer that its program wiped may still stand in
+ * pages that the kernel moved it from. The same is tried with a secret of as
+ * many pages.
  */
 TEST_F(dump, compaction_leaves_a_wiped_buffer_and_no_secret)
 {
@@ -420,7 +422,10 @@ TEST_F(dump, compaction_leaves_a_wiped_buffer_and_no_secret)
 	madvise(buffer, length, MADV_NOHUGEPAGE);
 	for (at = 0; at < length; at += SM_PAGE)
 		buffer[at] = 1;
-	/* Every other page is free, as on a machine that ran for a while. */
+	/*
+	 * Every other page is freed, so that memory is as on a machine that ran
+	 * long.
+	 */
 	for (at = 0; at < length; at += step) {
 		ASSERT_EQ(0, madvise(buffer + at + SM_PAGE, SM_PAGE,
 				     MADV_DONTNEED));

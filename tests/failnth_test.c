@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Each call with its n-th allocation failing, for every n until it passes, and
- * with all of them failing: it fails cleanly, leaves nothing behind, and works
- * when it is made again. Needs a kernel with fault injection; tests/vm/init
- * looks for leaks afterwards. What the kernel itself makes of its own part of a
- * load that fails, a warning and a leaked name:
+ * Each call is made with its n-th allocation failing, for every n until it
+ * passes, and with all of them failing: it fails cleanly, leaves nothing
+ * behind, and works when it is made again. This needs a kernel with fault
+ * injection; tests/vm/init looks for leaks afterwards. When a module's load
+ * fails, the kernel's own part of it may give a warning and leak a name, which
+ * are expected:
  *
  * VM: --known event_define_fields|sysfs_slab_add
  */
@@ -35,7 +36,7 @@ static int write_string(const char *path, const char *value)
 	return err;
 }
 
-/* All allocations may fail but those for pages of user memory. */
+/* Lets all allocations fail but those for pages of user memory. */
 static bool nth_supported(void)
 {
 	static const char *const settings[][2] = {
@@ -90,7 +91,7 @@ static bool nth_disarm(void)
 	return atoi(text) == 0;
 }
 
-/* What must be as before. */
+/* The counts of INFO, which must be as before. */
 struct counts {
 	uint64_t vaults, grants, secrets, pages, accesses, waiters;
 };
@@ -110,7 +111,7 @@ static bool same(struct counts a, struct counts b)
 	return !memcmp(&a, &b, sizeof(a));
 }
 
-/* What a call is made on. */
+/* What a call is made with. */
 struct place {
 	int observer; /* a vault only for INFO */
 	int fd;
@@ -131,11 +132,11 @@ struct nth_case {
 	const char *name;
 	int (*prepare)(struct place *p);
 	int (*call)(struct place *p);
-	bool allocates; /* so that it fails without memory */
-	bool survives; /* whatever single allocation fails */
+	bool allocates; /* fails if no memory is to be had */
+	bool survives; /* works whatever single allocation fails */
 };
 
-/* How many bytes may be locked; -1: any number, as root may. */
+/* Limits how many bytes may be locked; -1: no limit, as for root. */
 static int limit_lock(long bytes)
 {
 	struct __user_cap_header_struct header = {
@@ -217,7 +218,9 @@ static int prepare_secret(struct place *p)
 	return err ? err : sm_create(p->fd, BUFFER_LENGTH, &p->handle);
 }
 
-/* With room for the pages of CREATE once, so that a failed one must pay back. */
+/*
+ * The limit has room for one CREATE: one that fails must give its charge back.
+ */
 static int prepare_limit(struct place *p)
 {
 	int err = prepare_bound(p);
@@ -225,7 +228,7 @@ static int prepare_limit(struct place *p)
 	return err ? err : limit_lock(6 * SM_PAGE);
 }
 
-/* Until the table of slots must grow with the next one. */
+/* Creates until the next one makes the table of slots grow. */
 static int prepare_full_table(struct place *p)
 {
 	int i, err = prepare_file(p);
@@ -489,7 +492,7 @@ FIXTURE_SETUP(nth)
 	self->observer = -1;
 	self->buffer = NULL;
 	if (!nth_supported())
-		return; /* as each test says */
+		return; /* each test skips itself then */
 	self->observer = sm_open();
 	ASSERT_LE(0, self->observer);
 	ASSERT_EQ(0, nth_open());
@@ -559,8 +562,8 @@ static void nth_case_run(struct __test_metadata *_metadata,
 }
 
 /*
- * The kernel's own records of allocations are allocations too, and not the same
- * number each time, so that one pass may step over one of ours.
+ * The kernel's own records of allocations are allocations, too. Their number
+ * differs from time to time, so one pass may miss an allocation of ours.
  */
 #define NTH_PASSES 4
 
@@ -589,8 +592,9 @@ TEST_F_TIMEOUT(nth, calls, SM_LOOP_TIMEOUT)
 }
 
 /*
- * The file by which all allocations of this task fail that may, but those of
- * its faults. It stays open, as nothing can be opened then.
+ * Opens the file by which every allocation of this task that may fail does
+ * fail, but for those of its page faults. It stays open: while they fail, no
+ * file can be opened.
  */
 static int refusal_open(void)
 {
@@ -620,7 +624,10 @@ static void refusal_set(int fd, bool refuse)
 		abort();
 }
 
-/* The same without any memory: what has a second way has none there, either. */
+/*
+ * With all allocations failing, a call that has a second way cannot use that
+ * either.
+ */
 TEST_F_TIMEOUT(nth, calls_without_memory, SM_LOOP_TIMEOUT)
 {
 	const struct nth_case *c;
@@ -671,7 +678,7 @@ TEST_F_TIMEOUT(nth, calls_without_memory, SM_LOOP_TIMEOUT)
 	close(refusal);
 }
 
-/* fork: the child's copy of the mm has no view, whatever fails. */
+/* fork with allocations that fail: the child's copy of the mm has no view. */
 TEST_F_TIMEOUT(nth, fork, SM_LOOP_TIMEOUT)
 {
 	unsigned int n, failed = 0;
@@ -712,7 +719,7 @@ static int module_unload(void)
 	return syscall(SYS_delete_module, "secmem", O_NONBLOCK) ? -errno : 0;
 }
 
-/* Caches that bear the module's name; where they can be seen at all. */
+/* How many caches have the module's name, if this kernel shows its caches. */
 static int module_caches(void)
 {
 	FILE *file = fopen("/proc/slabinfo", "re");
@@ -733,8 +740,9 @@ static int module_load(int fd)
 }
 
 /*
- * A load has hundreds of allocations, and each that fails means another load:
- * one in so many is tried, others each time. FAILNTH_STEP=1 tries all.
+ * A load makes hundreds of allocations, and each that is tried means another
+ * load: so one of LOAD_STEP is tried, not the same ones each time.
+ * FAILNTH_STEP=1 tries all.
  */
 #define LOAD_STEP 16
 #define LOAD_TIMEOUT 900

@@ -48,7 +48,7 @@ static long peer_faults(struct peer *p)
 	return peer_ask(p, &ask, &tell) ? -1 : (long)tell.length;
 }
 
-/* Every page of it, and whatever asking for it costs. */
+/* Has a peer touch every page; asking the peer for it may cause faults, too. */
 #define TOUCH(i) peer_touch(&self->peers[i], self->offsets[i], LENGTH, NULL)
 
 #define EXPECT_NO_FAULT(counts, from)                                          \
@@ -69,7 +69,10 @@ TEST_F(fault, release_in_one_process_causes_none_in_the_others)
 	for (i = 0; i < PEERS; i++) {
 		ASSERT_EQ(0, peer_acquire(&self->peers[i], self->handle,
 					  SECMEM_READ, &self->offsets[i]));
-		/* What the touching itself needs is there afterwards. */
+		/*
+		 * The first touch also brings in what the peer's own code
+		 * needs.
+		 */
 		ASSERT_EQ(0, TOUCH(i));
 		ASSERT_LT(0, peer_faults(&self->peers[i]));
 		ASSERT_EQ(0, TOUCH(i));
@@ -82,7 +85,7 @@ TEST_F(fault, release_in_one_process_causes_none_in_the_others)
 		EXPECT_NO_FAULT(counts, 1);
 		ASSERT_EQ(0, peer_acquire(&self->peers[0], self->handle,
 					  SECMEM_READ, &self->offsets[0]));
-		/* Nor in itself: ACQUIRE has put all of it there. */
+		/* Nor in the peer itself: ACQUIRE has put in all entries. */
 		EXPECT_NO_FAULT(counts, 0);
 		ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ,
 					NULL));
@@ -98,7 +101,7 @@ TEST_F(fault, release_in_one_process_causes_none_in_the_others)
 		ASSERT_EQ(0, peer_release(&self->peers[i], self->handle));
 }
 
-/* One that ends does not disturb the others either. */
+/* The end of a process causes no fault in the others. */
 TEST_F(fault, end_of_one_process_causes_none_in_the_others)
 {
 	long counts[PEERS];

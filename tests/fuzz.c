@@ -2,16 +2,16 @@
 /*
  * Hostile callers: calls that were valid before something in them was changed,
  * by threads that share vaults and views, in processes that hand grants to each
- * other, signal, fork, exec and are killed, on buffers that are slow, shut, not
- * there or not theirs.
+ * other, signal, fork, exec and are killed, on buffers that are slow, shut,
+ * unmapped or another's.
  *
  *	fuzz [-s SEED] [-n OPERATIONS] [-p PROCESSES] [-t THREADS] [-r ROUND]
  *
- * A process lives for a round. What its threads do is a function of the seed,
- * the round and what the calls before have returned; -r does one round again,
- * alone. Each errno must be one that the call is documented to have; at the
- * end nothing is left. That the kernel has no complaint, and that the module
- * unloads, is seen by tests/vm/run.
+ * A process lives for a round. What its threads do follows from the seed, the
+ * number of the round and the results of the calls before; -r does one round
+ * again, alone. Each errno must be one that the call is documented to have; at
+ * the end nothing is left. tests/vm/run checks that the kernel has no
+ * complaint, and that the module unloads.
  *
  * VM: --module fuse --timeout 1800
  */
@@ -55,7 +55,7 @@ enum {
 	OPS
 };
 
-/* What a call may say beside 0; those that any call may, stand apart. */
+/* The errnos that a call may have beside 0; USUAL has those of every call. */
 #define USUAL "\x0d\x0e\x16\x07\x0c\x04" /* ACCES FAULT INVAL 2BIG NOMEM INTR */
 
 static const struct {
@@ -91,7 +91,7 @@ static const struct {
 	[OP_RELEASE_VALUE] = { "RELEASE_VALUE",
 			       10,
 			       { EBADMSG, EKEYREVOKED, ENOENT } },
-	/* Newer calls, or none. */
+	/* Numbers of newer calls, or of none. */
 	[14] = { "nr 14", 1, { ENOTTY, -1 } },
 	[15] = { "nr 15", 1, { ENOTTY, -1 } },
 	[OP_MAP] = { "mmap", 12, { -1 } },
@@ -113,7 +113,7 @@ static const struct {
 	[OP_SLOW] = { "slow again", 3, { -1 } },
 };
 
-/* Of all processes; far from where any buffer could end. */
+/* Shared by all processes, far from where any buffer ends. */
 static struct shared {
 	struct load load;
 	uint64_t one_round;
@@ -122,7 +122,7 @@ static struct shared {
 	_Atomic uint32_t outcomes[OPS][ERRNOS];
 } * shared;
 
-/* Of one process. Races between its threads are wanted. */
+/* The state of one process. Races between its threads are wanted. */
 static struct {
 	uint64_t round;
 	struct file {
@@ -172,7 +172,7 @@ static uint64_t some_handle(struct file *file)
 	}
 }
 
-/* Mostly one that is open. */
+/* A file of this process, mostly one that is open. */
 static struct file *some_file(void)
 {
 	struct file *file = NULL;
@@ -197,7 +197,9 @@ static void file_put(struct file *file)
 		close(fd);
 }
 
-/* A new one in a place that was free, or not; with a handle, or those of from. */
+/*
+ * Adds a file, perhaps in place of another. It gets a handle, or those of from.
+ */
 static void file_add(int fd, uint64_t handle, struct file *from)
 {
 	struct file *file = &process.files[chance(FILES)];
@@ -231,7 +233,7 @@ static void *some_buffer(void)
 		return (void *)(0xffff888000000000 + chance(1 << 28));
 	case 3:
 		return process.constant + chance(64);
-	case 4: /* its end cannot be had */
+	case 4: /* its end may not be touched */
 	case 5:
 		return process.plain + 2 * SM_PAGE - 1 - chance(64);
 	case 6:
@@ -361,8 +363,8 @@ static size_t call_build(unsigned int nr, struct file *file, void *at)
 }
 
 /*
- * One thing changed. A buffer's address stays as it was chosen, so that the
- * program itself is not overwritten.
+ * Changes one thing in a call. The address of a buffer stays, lest the program
+ * itself be overwritten.
  */
 static void call_change(unsigned int nr, void *at, size_t length)
 {
@@ -439,7 +441,10 @@ static int do_ioctl(unsigned int nr)
 		else
 			call_change(nr, &local, length);
 	}
-	/* In this thread's own memory, or where others change it, or nowhere. */
+	/*
+	 * The struct lies in this thread's memory, or where others change it,
+	 * or where nothing is mapped.
+	 */
 	at = &local;
 	if (!there) {
 		at = some_buffer();
@@ -556,7 +561,7 @@ static int do_peek(void)
 		close(fds[1]);
 		return err;
 	default:
-		/* The kernel reads a path there. */
+		/* open() makes the kernel read a path there. */
 		fd = open(from.iov_base, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
 			return errno;
@@ -589,7 +594,7 @@ static int do_read_file(void)
 	}
 }
 
-/* An access and its end, by value. */
+/* ACQUIRE and RELEASE by value. */
 static int do_value(int op)
 {
 	struct file *file = some_file();
@@ -597,7 +602,10 @@ static int do_value(int op)
 
 	err = outcome(ioctl(fd, _IO(SECMEM_IOC_MAGIC, op),
 			    (unsigned long)some_handle(file)));
-	/* By now it may be another's, and no file of ours. */
+	/*
+	 * Another thread may have closed fd, and its number may be another
+	 * file's.
+	 */
 	if (fd >= 0 && err != ENOTTY)
 		judge(op, err);
 	return err;
@@ -655,7 +663,7 @@ static int do_receive(void)
 	return 0;
 }
 
-/* A page that somebody waits for again. */
+/* Makes the slow page missing again, or replaces the slow mapping. */
 static int do_slow(void)
 {
 	unsigned char *bytes;
@@ -764,7 +772,7 @@ static void *thread_run(void *arg)
 	return NULL;
 }
 
-/* Hands the missing page in, some time after somebody was stuck at it. */
+/* Hands the missing page in some time after a thread got stuck at it. */
 static void *slow_serve(void *arg)
 {
 	unsigned int i;
@@ -800,7 +808,7 @@ static int round_run(uint64_t round)
 	    pthread_create(&server, NULL, slow_serve, NULL))
 		process.slow = (struct slow){ .page = NULL };
 	process.slow_file = open(SLOW_MOUNT, O_RDWR | O_CLOEXEC);
-	/* Most rounds as nobody in particular. */
+	/* A plain user in most rounds, root in the others. */
 	if (chance(4))
 		sm_become_user();
 	sigaction(SIGUSR1, &action, NULL);
@@ -825,7 +833,10 @@ static int round_run(uint64_t round)
 	return 0;
 }
 
-/* A file that is as slow as we like: FUSE, served by a process of our own. */
+/*
+ * A file that is as slow as the test likes: a process of the test serves it by
+ * FUSE.
+ */
 
 static void fuse_answer(int fuse, uint64_t unique, int err, const void *body,
 			size_t length)
@@ -838,7 +849,7 @@ static void fuse_answer(int fuse, uint64_t unique, int err, const void *body,
 	struct iovec parts[] = { { &header, sizeof(header) },
 				 { (void *)(uintptr_t)body, length } };
 
-	/* Who asked may be dead. */
+	/* This fails if the process that asked is dead. */
 	if (writev(fuse, parts, 2) < 0)
 		return;
 }
@@ -901,7 +912,7 @@ static int fuse_serve(int fuse)
 	return 0;
 }
 
-/* The server's pid, or -errno. */
+/* Starts the server of the slow file: its pid, or -errno. */
 static pid_t fuse_start(void)
 {
 	int file, fuse, err;
@@ -930,7 +941,7 @@ static pid_t fuse_start(void)
 		_exit(fuse_serve(fuse));
 	}
 	close(fuse);
-	/* The kernel does not know its size before it has asked. */
+	/* stat() makes the kernel ask for the file's size. */
 	if (pid > 0 && stat(SLOW_MOUNT, &st))
 		return -errno;
 	return pid;
@@ -968,7 +979,7 @@ static bool over(void)
 	       load->complaints >= LOAD_COMPLAINTS;
 }
 
-/* Of the children that ended, the orphans of theirs too. */
+/* Reaps children, and the orphans that they left; returns how many are left. */
 static int reap(void)
 {
 	int i, left = 0, status;
@@ -986,7 +997,10 @@ static int reap(void)
 	return left;
 }
 
-/* Who waits for ever is killed, and then goes. */
+/*
+ * Kills a process now and then, and one that takes long. Complains of one that
+ * cannot be killed.
+ */
 static void watch(uint64_t *kills)
 {
 	int64_t now = sm_now();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who pays, and how little those who hoard, wait and stay away can do to
- * others.
+ * Who is charged, and how little those who hoard, wait for ever and stay away
+ * can do to others.
  */
 #include <sys/resource.h>
 
@@ -66,7 +66,10 @@ static int memlock(rlim_t bytes)
 	return setrlimit(RLIMIT_MEMLOCK, &limit);
 }
 
-/* A peer that is that user, with a file: a vault of its own if fd is -1. */
+/*
+ * Starts a peer that runs as that user, with a file: of a new vault if fd is
+ * -1.
+ */
 static int user_start(struct peer *p, uid_t uid, int fd)
 {
 	struct peer_ask become = { .what = PEER_BECOME_USER, .handle = uid };
@@ -85,7 +88,7 @@ static int user_start(struct peer *p, uid_t uid, int fd)
 	return err ? err : peer_ask(p, &become, NULL);
 }
 
-/* Creates secrets of a page until it may not: their number, or an error. */
+/* Creates secrets of a page until the limit: their number, or an error. */
 static int user_fill(struct peer *p, int most, uint64_t *handles)
 {
 	struct peer_ask create = {
@@ -118,25 +121,29 @@ TEST_F(hostile, who_creates_pays_not_who_opened)
 
 	SKIP_UNLESS_ROOT;
 	ASSERT_EQ(0, memlock(PAGES * SM_PAGE));
-	/* Files of root's, who may have as much as it likes. */
+	/* Root opened the files, and has no limit. */
 	ASSERT_EQ(0, user_start(&a, USER_A, -1));
 	EXPECT_EQ(PAGES, user_fill(&a, 2 * PAGES, handles));
-	/* The same user again, by another file, another process. */
+	/* The same user gets no more by another file in another process. */
 	ASSERT_EQ(0, user_start(&again, USER_A, -1));
 	EXPECT_EQ(0, user_fill(&again, 2 * PAGES, NULL));
-	/* Into the very vault of root's. */
+	/*
+	 * Another user creates in root's own vault, and pays for that itself.
+	 */
 	ASSERT_EQ(0, sm_export(self->v.fd, SECMEM_HANDLE_NONE, SECMEM_RIGHT_ALL,
 			       &fd));
 	ASSERT_EQ(0, user_start(&b, USER_B, fd));
 	close(fd);
 	EXPECT_EQ(PAGES, user_fill(&b, 2 * PAGES, handles));
 	EXPECT_EQ(0, user_fill(&again, 2 * PAGES, NULL));
-	/* Closed by whomever, it is given back to who paid. */
+	/*
+	 * Whoever closes a secret, its charge goes back to the user who paid.
+	 */
 	for (i = 0; i < PAGES - 1; i++)
 		ASSERT_EQ(0, sm_close(self->v.fd, handles[i]));
 	EXPECT_EQ(0, user_fill(&again, 2 * PAGES, NULL));
 	EXPECT_EQ(PAGES - 1, user_fill(&b, 2 * PAGES, handles));
-	/* The control: root itself. */
+	/* The control: root itself has no limit. */
 	for (i = 0; i < 4 * PAGES; i++)
 		ASSERT_EQ(0, sm_create(self->v.fd, 1, &handles[0]));
 	EXPECT_EQ(0, peer_stop(&a));
@@ -166,7 +173,9 @@ TEST_F(hostile, opener_does_not_pay_for_others)
 	close(fd);
 	EXPECT_EQ(PAGES, user_fill(&b, 2 * PAGES, NULL));
 	EXPECT_EQ(PAGES, user_fill(&a, 2 * PAGES, NULL));
-	/* The opener's end is not the end of the other's account. */
+	/*
+	 * The end of the user who opened the vault ends no other user's charge.
+	 */
 	EXPECT_EQ(128 + SIGKILL, peer_kill(&a));
 	EXPECT_EQ(0, user_fill(&b, 2 * PAGES, NULL));
 	EXPECT_EQ(0, peer_stop(&b));
@@ -197,7 +206,10 @@ TEST_F(hostile, charge_outlives_the_creator)
 	}
 	ASSERT_EQ(128 + SIGKILL, peer_kill(&a));
 
-	/* Somebody else keeps them; the user who is gone goes on paying. */
+	/*
+	 * Exported grants keep the secrets: their creator is charged after its
+	 * end.
+	 */
 	ASSERT_EQ(0, user_start(&a, USER_A, -1));
 	EXPECT_EQ(0, user_fill(&a, 2 * PAGES, NULL));
 	for (i = 0; i < PAGES; i++) {
@@ -222,12 +234,12 @@ TEST_F(hostile, cap_of_the_administrator_holds_for_each_user)
 	ASSERT_EQ(0, user_start(&b, USER_B, -1));
 	EXPECT_EQ(6, user_fill(&a, 20, NULL));
 	EXPECT_EQ(6, user_fill(&b, 20, NULL));
-	/* Lowered, it takes nothing away; raised, it gives. */
+	/* A lower cap takes no secret away; a higher one gives room at once. */
 	EXPECT_EQ(0, host_write_number(PARAMETERS "memlock_cap", 2 * SM_PAGE));
 	EXPECT_EQ(0, user_fill(&a, 20, NULL));
 	EXPECT_EQ(0, host_write_number(PARAMETERS "memlock_cap", 9 * SM_PAGE));
 	EXPECT_EQ(3, user_fill(&a, 20, NULL));
-	/* Without it RLIMIT_MEMLOCK rules. */
+	/* Without a cap RLIMIT_MEMLOCK is the limit. */
 	EXPECT_EQ(0, host_write_number(PARAMETERS "memlock_cap", 0));
 	EXPECT_EQ(0, user_fill(&b, 20, NULL));
 	EXPECT_EQ(0, peer_stop(&b));
@@ -270,11 +282,11 @@ struct hoard {
 	int ready;
 	uint64_t handle;
 	int fd;
-	int vaults, grants; /* what it got */
+	int vaults, grants; /* how many it got */
 	int error;
 };
 
-/* As many as RLIMIT_NOFILE lets: half of them vaults, half grants. */
+/* Opens as many files as RLIMIT_NOFILE lets: half are vaults, half grants. */
 static int hoard_run(void *arg)
 {
 	struct hoard *h = arg;
@@ -291,7 +303,10 @@ static int hoard_run(void *arg)
 		if (err)
 			break;
 		h->grants++;
-		/* Used, it is bound, which costs a little more. */
+		/*
+		 * A grant that was used is bound, which costs a little more
+		 * memory.
+		 */
 		if (sm_stat(out, handle, &st))
 			return 3;
 		err = sm_open();
@@ -336,7 +351,7 @@ TEST_F(hostile, hoarder_of_files_hurts_itself_alone)
 		EXPECT_EQ(self->before.grants + h->vaults + h->grants,
 			  info.grants);
 		EXPECT_EQ(self->before.secrets + 1, info.secrets);
-		/* Others have what they had. */
+		/* Others can do all that they could before. */
 		fd = sm_open();
 		ASSERT_LE(0, fd);
 		EXPECT_EQ(0, sm_create(fd, 1, &handle));
@@ -353,7 +368,7 @@ TEST_F(hostile, hoarder_of_files_hurts_itself_alone)
 	}
 }
 
-/* Grants of closed secrets: names, and nothing behind them. */
+/* Grants of closed secrets: handles that have no pages any more. */
 TEST_F(hostile, hoarder_of_dead_grants_keeps_no_pages)
 {
 	int fds[200], i;
@@ -379,7 +394,7 @@ TEST_F(hostile, hoarder_of_dead_grants_keeps_no_pages)
 	EXPECT_COUNTS_BACK;
 }
 
-/* In a memory cgroup, files cost memory: its own. */
+/* Files cost memory of their opener's cgroup. */
 
 struct glutton {
 	int fds;
@@ -431,7 +446,10 @@ TEST_F(hostile, hoarder_of_files_is_held_by_its_memory_cgroup)
 	ASSERT_EQ(0, mkdir(CGROUP, 0755));
 	ASSERT_EQ(0, host_write_number(CGROUP "/memory.max", 8 << 20));
 	status = sm_run(glutton_run, g);
-	/* It is refused, or pays with its life; nobody else does. */
+	/*
+	 * It is refused, or the kernel kills it for want of memory, and nobody
+	 * else.
+	 */
 	EXPECT_TRUE(status == 0 || status == 128 + SIGKILL)
 	TH_LOG("status %d", status);
 	if (!status)
@@ -498,7 +516,7 @@ static int crowd_start(struct crowd *c, pthread_t *threads, int n)
 	return err ? err : sm_wait_waiters(c->v->fd, c->handle, n);
 }
 
-/* Somebody else's work, on another secret: none of it waits. */
+/* Calls on another secret: none of them waits. */
 static int works(struct sm_vault *v, uint64_t handle)
 {
 	unsigned char byte = 1;
@@ -546,7 +564,7 @@ TEST_F_TIMEOUT(hostile, waiters_by_the_thousand, 300)
 			ASSERT_EQ(0, sm_info(self->watch, &info));
 			EXPECT_EQ(WAITERS, info.waiters);
 			EXPECT_EQ(0, works(&self->v, self->handle));
-			/* Readers are not behind waiting writers. */
+			/* Readers do not wait behind waiting writers. */
 			if (c.call != SECMEM_IOC_CLOSE) {
 				EXPECT_EQ(0, sm_acquire(c.v->fd, c.handle,
 							SECMEM_READ |
@@ -554,7 +572,10 @@ TEST_F_TIMEOUT(hostile, waiters_by_the_thousand, 300)
 							NULL));
 				EXPECT_EQ(0, sm_release(c.v->fd, c.handle));
 			}
-			/* One after the other, or all at once. */
+			/*
+			 * They get their turn one after the other, or all end
+			 * at once.
+			 */
 			EXPECT_EQ(0, end ? sm_revoke(c.v->fd, c.handle) :
 					   sm_release(c.v->fd, c.handle));
 			for (i = 0; i < WAITERS; i++)
@@ -595,7 +616,10 @@ static int crowd_process_run(void *arg)
 	return 3;
 }
 
-/* Killed while they wait, they leave nothing; the secret goes on closing. */
+/*
+ * Closers that are killed while they wait leave nothing; the secret stays
+ * closing.
+ */
 TEST_F(hostile, closers_that_never_come_back_leave_others_working)
 {
 	struct crowd_process p = { .ready = sm_event() };
@@ -632,7 +656,7 @@ TEST_F(hostile, closers_that_never_come_back_leave_others_working)
 	EXPECT_COUNTS_BACK;
 }
 
-/* A holder that never releases: it cannot stop who may revoke. */
+/* A holder that never releases does not keep a secret from being revoked. */
 TEST_F(hostile, holder_that_never_releases_is_revoked)
 {
 	struct peer holders[5];
@@ -646,7 +670,7 @@ TEST_F(hostile, holder_that_never_releases_is_revoked)
 					  4 * SM_PAGE));
 		ASSERT_EQ(0, peer_acquire(&holders[i], self->handle,
 					  SECMEM_READ, &offset));
-		/* Stopped, it can do nothing at all. */
+		/* A stopped holder can do nothing at all. */
 		ASSERT_EQ(0, kill(holders[i].pid, SIGSTOP));
 	}
 	EXPECT_EQ(-EAGAIN,
@@ -663,7 +687,10 @@ TEST_F(hostile, holder_that_never_releases_is_revoked)
 	EXPECT_COUNTS_BACK;
 }
 
-/* A stopped holder of nothing more than a READ cannot keep its own death. */
+/*
+ * A stopped holder that is killed ends all the same, and its WRITE access with
+ * it.
+ */
 TEST_F(hostile, killed_while_stopped_it_lets_go)
 {
 	struct sm_call closer = {

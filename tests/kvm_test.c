@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A virtual machine's memory slot over a view. A guest gets nothing of a secret
- * that is shut, and no more of an open one than a thread of the process: old
- * kernels give it nothing, new ones follow the page table, until it is shut.
+ * A virtual machine that has a view for memory. Its guest gets nothing of a
+ * secret that is shut, and no more of an open one than a thread of the process
+ * does: old kernels give it nothing, newer ones what the page table has, until
+ * the secret is shut.
  *
- * KVM patches the kernel when a guest starts, and with two emulated processors
- * newer kernels have died at a patched instruction.
+ * KVM patches the kernel when a guest starts. With two emulated processors,
+ * newer kernels have died at a patched instruction; so there is one.
  *
  * VM: --module kvm-amd --smp 1
  */
@@ -46,7 +47,7 @@ static int guest_slot(struct guest *g, uint32_t slot, uint64_t at, void *memory)
 }
 
 #ifdef __x86_64__
-/* In real mode, at CODE_AT. */
+/* Puts the processor into real mode, at CODE_AT. */
 static int guest_reset(struct guest *g)
 {
 	struct kvm_regs regs = { .rip = CODE_AT, .rflags = 2 };
@@ -69,7 +70,9 @@ static int guest_reset(struct guest *g)
 }
 #endif
 
-/* A processor at its first instruction; -errno. */
+/*
+ * Makes a guest whose processor stands at its first instruction: 0 or -errno.
+ */
 static int guest_open(struct guest *g, const unsigned char *code, size_t length,
 		      void *data)
 {
@@ -112,7 +115,10 @@ static void guest_close(struct guest *g)
 	close(g->kvm);
 }
 
-/* The byte that the guest tells, or -errno; -ENODATA: it did not get so far. */
+/*
+ * Runs the guest: the byte that it outputs; -ENODATA: it put out none; or
+ * -errno.
+ */
 static int guest_run(struct guest *g)
 {
 	if (ioctl(g->vcpu, KVM_RUN, 0))
@@ -122,7 +128,7 @@ static int guest_run(struct guest *g)
 	return *((unsigned char *)g->run + g->run->io.data_offset);
 }
 
-/* The same from its first instruction on. */
+/* Runs the guest from its first instruction on. */
 static int guest_run_again(struct guest *g)
 {
 	int err = guest_reset(g);
@@ -156,7 +162,7 @@ FIXTURE_SETUP(kvm)
 	ASSERT_EQ(0, at_secret(&self->v, SM_PAGE, self->seed, &self->handle));
 	self->ordinary = at_ordinary(SM_PAGE, self->seed);
 	ASSERT_NE(NULL, self->ordinary);
-	/* Where it will be; shut again. */
+	/* This tells where the bytes are; the secret is shut again. */
 	ASSERT_EQ(0,
 		  sm_acquire(self->v.fd, self->handle, SECMEM_READ, &offset));
 	ASSERT_EQ(0, sm_release(self->v.fd, self->handle));
@@ -187,7 +193,9 @@ TEST_F(kvm, guest_reads_nothing_of_a_secret_that_is_shut)
 	EXPECT_EQ(-EFAULT, guest_run(&g));
 	guest_close(&g);
 
-	/* Open, read and touched; the slot made before it and under it. */
+	/*
+	 * Open for READ, and touched; the guest is made before, or meanwhile.
+	 */
 	for (i = 0; i < 2; i++) {
 		if (!i)
 			ASSERT_EQ(0,
@@ -225,7 +233,7 @@ TEST_F(kvm, guest_writes_nothing_into_a_secret_that_is_read_or_shut)
 	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ, NULL));
 	ASSERT_EQ(0, guest_open(&g, guest_writes, sizeof(guest_writes),
 				self->bytes));
-	/* EFAULT, or another exit before it could tell. */
+	/* -EFAULT, or another exit of the guest before its output. */
 	EXPECT_GT(0, guest_run(&g));
 	EXPECT_TRUE(at_is(self->bytes, SM_PAGE, self->seed));
 	EXPECT_EQ(0, sm_release(self->v.fd, self->handle));

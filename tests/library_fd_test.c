@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <ucontext.h>
 
-/* As daemons do it; which the C library need not have. */
+/* As closefrom(3), which daemons use, and not each C library has. */
 static void close_from(unsigned int first)
 {
 	if (syscall(SYS_close_range, first, ~0U, 0))
@@ -20,7 +20,7 @@ static void close_from(unsigned int first)
 			close(first++);
 }
 
-/* The library's only descriptor leads elsewhere now: its number. */
+/* Puts another file in place of the library's only descriptor: its number. */
 static int replace(int with)
 {
 	int fd = secmem_fd();
@@ -50,7 +50,7 @@ TEST(descriptors_are_high)
 	close(low);
 	ASSERT_EQ(0, create_text(&secret));
 	EXPECT_LE(768, secmem_fd());
-	/* And leave the low ones as they were. */
+	/* And the library leaves the low numbers alone. */
 	EXPECT_EQ(low, dup(0));
 	for (i = 3; i < 768; i++)
 		close(i);
@@ -80,7 +80,7 @@ TEST(descriptors_are_low_where_there_is_no_other)
 	EXPECT_EQ(5, secmem_fd());
 	EXPECT_EQ(-EMFILE, secmem_grant_open(&grant));
 	EXPECT_EQ(5, secmem_fd());
-	/* Not one of the standard three. */
+	/* The library takes none of the standard three. */
 	close(0);
 	EXPECT_EQ(-EMFILE, secmem_grant_open(&grant));
 	EXPECT_FALSE(is_open(0));
@@ -144,7 +144,7 @@ TEST(lost_secrets_are_told_and_the_default_opens_again)
 	ASSERT_EQ(0, secmem_acquire(lost, SECMEM_READ, 0, &access));
 	data = access.data;
 	close_from(3);
-	/* The view alone keeps the vault until the library notices. */
+	/* Until the library notices, its view alone keeps the vault. */
 	EXPECT_EQ(0, sm_touch(data, NULL));
 	EXPECT_EQ(-EKEYREVOKED, secmem_read(lost, got, 1, 0, 0));
 	EXPECT_EQ(SIGSEGV, sm_touch(data, NULL));
@@ -165,7 +165,7 @@ TEST(lost_secrets_are_told_and_the_default_opens_again)
 	EXPECT_EQ(1, secmem_is_closed(lost));
 }
 
-/* Again and again, first noticed by whatever call it is. */
+/* The loss is noticed by whichever call comes first, again and again. */
 TEST(default_opens_again_by_each_call)
 {
 	struct secmem_info info;
@@ -215,7 +215,7 @@ TEST(other_vault_is_not_taken_for_the_own)
 	EXPECT_EQ(-EKEYREVOKED, secmem_read(lost, &byte, 1, 0, 0));
 	EXPECT_TRUE(is_open(fd));
 
-	/* Nor is anything created there. */
+	/* Nor is a secret created in the other file's vault. */
 	ASSERT_EQ(0, create_text(&secret));
 	status.handle = secret.handle;
 	EXPECT_EQ(-ENOENT, sm_ioctl(other, SECMEM_IOC_STAT, &status));
@@ -323,7 +323,7 @@ TEST(recycled_number_can_be_adopted)
 	EXPECT_EQ(0, secmem_is_closed(adopted));
 }
 
-/* Its file is held by a copy alone, which the program had made. */
+/* Only a copy that the program had made still leads to the grant's file. */
 TEST(lost_grant_can_be_adopted_again)
 {
 	secmem_secret_t secret, first, second;
@@ -379,14 +379,15 @@ TEST(callback_keeps_its_bytes_when_the_descriptor_is_lost)
 }
 
 /*
- * What another thread might do between a look of the library's and the system
- * call that follows, done at exactly that moment: a filter makes the call a
- * SIGSYS, whose handler does it first, and then makes the call.
+ * What another thread might do between a check of the library's and the system
+ * call that follows, done at exactly that moment: a filter turns the call into
+ * a SIGSYS, whose handler first does what the thread might do, and then makes
+ * the call.
  */
 
 struct moment {
 	long number; /* of the system call */
-	uint32_t value; /* of the argument that tells */
+	uint32_t value; /* of the argument by which calls are told apart */
 	unsigned int skip; /* such calls that come before */
 	void (*meanwhile)(void);
 	bool over; /* set before meanwhile is called */
@@ -394,7 +395,10 @@ struct moment {
 
 static struct moment moment = { .over = true };
 
-/* The argument that tells, in its lower half; the upper one says: let it by. */
+/*
+ * The argument by which calls are told apart, in its lower half. A value in its
+ * upper half tells the filter to let the call pass.
+ */
 static unsigned int telling(long number)
 {
 	return number == SYS_mmap ? 3 : 1;
@@ -442,7 +446,7 @@ static void call_trapped(int signo, siginfo_t *info, void *pointer)
 #define JUMP_IF(number, yes, no) \
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, yes, no)
 
-/* In this thread, and those that it starts. */
+/* Installs the filter for this thread, and those that it starts. */
 static int trap_calls(void)
 {
 	struct sock_filter filter[] = {
@@ -461,7 +465,10 @@ static int trap_calls(void)
 		.len = sizeof(filter) / sizeof(*filter),
 		.filter = filter,
 	};
-	/* Again within its own handler, as a child's fork handler calls. */
+	/*
+	 * SIGSYS may come again within the handler: if that forks, the child's
+	 * fork handler makes such calls.
+	 */
 	struct sigaction action = {
 		.sa_sigaction = call_trapped,
 		.sa_flags = SA_SIGINFO | SA_NODEFER,
@@ -573,7 +580,7 @@ TEST(secret_is_not_left_in_a_vault_that_just_took_the_number)
 	EXPECT_EQ(0, info.secrets);
 	ASSERT_EQ(0, secmem_create_random(&secret, 8, NULL));
 	EXPECT_EQ(0, secmem_is_closed(secret));
-	/* On the whole machine, and that is the library's. */
+	/* One on the whole machine, and that is the library's. */
 	ASSERT_EQ(0, sm_info(taker, &info));
 	EXPECT_EQ(1, info.secrets);
 }
@@ -589,13 +596,13 @@ TEST(neither_told_of_nor_exported_is_a_vault_that_just_took_the_number)
 	EXPECT_EQ(-EKEYREVOKED,
 		  secmem_grant_export(SECMEM_GRANT_DEFAULT, SECMEM_RIGHT_ALL));
 	EXPECT_TRUE(moment.over);
-	/* Those two, which are one file. */
+	/* taken and taker, which lead to one file. */
 	EXPECT_EQ(2, secmem_fds());
 	close(taken);
 
 	ASSERT_EQ(0, create_text(&secret));
 	ASSERT_TRUE(is_secmem_fd(taken));
-	/* The first is the look. */
+	/* The first INFO is the library's check. */
 	at_call(SYS_ioctl, SECMEM_IOC_INFO, 1, take);
 	EXPECT_EQ(-EKEYREVOKED, secmem_grant_info(secmem_secret_grant(secret),
 						  &info, sizeof(info)));
@@ -603,7 +610,7 @@ TEST(neither_told_of_nor_exported_is_a_vault_that_just_took_the_number)
 	EXPECT_EQ(0, info.grant_id);
 }
 
-/* Fork beside a thread that has a descriptor which is yet to be noted */
+/* Fork beside a thread that has opened a descriptor but not listed it yet */
 
 static int forking, forked, opener_here;
 static pid_t main_thread;
@@ -622,7 +629,7 @@ static bool main_sleeps(void)
 	return state == 'S';
 }
 
-/* Until the child is there, or its parent waits for this thread. */
+/* Waits until the child is there, or the forking thread waits for this one. */
 static void await_fork(void)
 {
 	sm_event_set(opener_here);
@@ -717,7 +724,9 @@ static void *use(void *argument)
 				-EKEYREVOKED;
 		if (error == -EKEYREVOKED) {
 			error = create_text(&secret);
-			/* Only what is there now can be lost next. */
+			/*
+			 * A grant has to be there before it can be lost again.
+			 */
 			if (!error)
 				__atomic_add_fetch(&user->made, 1,
 						   __ATOMIC_RELAXED);
@@ -740,7 +749,7 @@ static int gone_on(struct user *users, unsigned int count, unsigned int more)
 	return 1;
 }
 
-/* No crash, no dead end: each gets over it each time. */
+/* No thread crashes or hangs, and each can create again after each loss. */
 TEST(threads_get_over_a_lost_default)
 {
 	struct user users[3] = { 0 };
@@ -824,7 +833,10 @@ TEST(grant_is_received_beside_credentials)
 	EXPECT_EQ(0, secmem_adopt(secmem_fd_receive(ends[1]), &received));
 }
 
-/* Run anew as a program that has more privileges than its caller. */
+/*
+ * Runs in place of main() where this program was started anew, with more
+ * privileges than its caller, or, as a control, without.
+ */
 static __attribute__((__constructor__)) void privileged(void)
 {
 	if (!getenv("SECMEM_TEST_PRIVILEGED"))

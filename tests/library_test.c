@@ -11,12 +11,15 @@
 #include <sys/wait.h>
 #include "library.h"
 
-/* Built for ThreadSanitizer, whose shadow takes most of the address space. */
+/*
+ * Built for ThreadSanitizer, whose shadow memory takes most of the address
+ * space.
+ */
 #ifdef __has_feature
 #if __has_feature(thread_sanitizer)
 #define SHADOWED 1
 
-/* A race ends its test. */
+/* A race that it finds ends the test. */
 const char *__tsan_default_options(void);
 const char *__tsan_default_options(void)
 {
@@ -125,7 +128,7 @@ TEST(create_options)
 	EXPECT_EQ(0, secmem_create_zero(&secret, 1, &options));
 }
 
-/* As a program that is built with a later version has them. */
+/* Options as a program has them that was built with a later version. */
 TEST(create_takes_larger_options_whose_rest_is_zero)
 {
 	struct {
@@ -148,8 +151,8 @@ TEST(create_takes_larger_options_whose_rest_is_zero)
 }
 
 /*
- * A buffer that ends where its page does, and lengths that end nowhere: what
- * touched them would be SIGSEGV.
+ * The buffer ends where its page does, and no buffer is as long as these
+ * lengths: a call that touched so many bytes would get SIGSEGV.
  */
 TEST(no_call_touches_memory_by_a_length_that_cannot_be)
 {
@@ -184,7 +187,7 @@ TEST(no_call_touches_memory_by_a_length_that_cannot_be)
 						     (void *)page, lengths[i]));
 		EXPECT_EQ('k', page[0]);
 	}
-	/* A label without an end, in front of nothing. */
+	/* A label without a NUL, at the end of what is mapped. */
 	label = (char *)page + SM_PAGE - SECMEM_LABEL_SIZE;
 	options.label = label;
 	EXPECT_EQ(-EINVAL, secmem_create_zero(&secret, 1, &options));
@@ -213,7 +216,7 @@ static int check_pattern(const void *data, size_t length, void *argument)
 	return 0;
 }
 
-/* To be freed; NULL without memory. */
+/* So many bytes of the pattern, for the caller to free; NULL: no memory. */
 static unsigned char *pattern_of(size_t length)
 {
 	unsigned char *data = malloc(length + 1);
@@ -329,7 +332,7 @@ TEST(from_file_at_its_offset_and_in_part)
 	EXPECT_EQ(30, lseek(fd, 0, SEEK_CUR));
 }
 
-/* Without CLOSE, what it comes through on the way would stay. */
+/* Without CLOSE, the secrets that it passes through would stay. */
 TEST(from_file_needs_all_its_rights_before_it_reads)
 {
 	static const uint32_t needed[] = { SECMEM_RIGHT_MAP, SECMEM_RIGHT_READ,
@@ -371,7 +374,7 @@ TEST(from_file_refusals)
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(-ENODATA, secmem_create_from_fd(&secret, fd, 101, NULL));
 	EXPECT_EQ(0, secret.handle);
-	/* All has been read. */
+	/* The file was read to its end before. */
 	EXPECT_EQ(-ENODATA, secmem_create_from_fd(&secret, fd, 0, NULL));
 	ASSERT_EQ(0, ftruncate(fd, SECMEM_LENGTH_MAX + 1));
 	lseek(fd, 0, SEEK_SET);
@@ -510,7 +513,10 @@ TEST(from_pipe_interrupted)
 	sigaction(SIGUSR1, &action, NULL);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, intake_run, &intake));
 	ASSERT_EQ(0, SM_WAIT_UNTIL(has_writer(before)));
-	/* A signal that comes before read() is missed: again until it ends. */
+	/*
+	 * A signal that comes before read() has no effect: send more until it
+	 * ends.
+	 */
 	while (!__atomic_load_n(&intake.done, __ATOMIC_ACQUIRE)) {
 		pthread_kill(thread, SIGUSR1);
 		sched_yield();
@@ -520,7 +526,10 @@ TEST(from_pipe_interrupted)
 	EXPECT_EQ(before, info_now().secrets);
 }
 
-/* How often needle lies in what this process may read and write. */
+/*
+ * How often needle lies in the memory that this process may write, but for
+ * views.
+ */
 static unsigned int copies_of(const unsigned char *needle, size_t length,
 			      int by)
 {
@@ -531,7 +540,9 @@ static unsigned int copies_of(const unsigned char *needle, size_t length,
 	char line[512], mode[8];
 	unsigned char *page;
 
-	/* Mapped apart and wiped, as it would find itself. */
+	/*
+	 * Memory is searched in a copy, which is wiped, lest it be found again.
+	 */
 	page = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	while (fgets(line, sizeof(line), maps)) {
@@ -549,7 +560,10 @@ static unsigned int copies_of(const unsigned char *needle, size_t length,
 				break;
 			got = pread(memory, page, part, start);
 			for (i = 0; (ssize_t)(i + length) <= got; i++) {
-				/* The needle is kept disguised, to be no hit. */
+				/*
+				 * The needle itself is disguised by ^ by, lest
+				 * it be found.
+				 */
 				for (j = 0; j < length; j++)
 					if (page[i + j] != (needle[j] ^ by))
 						break;
@@ -586,7 +600,7 @@ TEST(from_pipe_leaves_no_copy_in_memory)
 	close(ends[1]);
 	ASSERT_EQ(0, secmem_create_from_fd(&secret, ends[0], 0, NULL));
 	EXPECT_EQ(0, copies_of(disguised, 64, 0x55));
-	/* The search does find one that is there. */
+	/* Control: the search finds a copy that is there. */
 	copy = malloc(64);
 	ASSERT_EQ(0, secmem_read(secret, copy, 64, 0, SECMEM_FOREVER));
 	EXPECT_EQ(1, copies_of(disguised, 64, 0x55));
@@ -764,7 +778,7 @@ static int leave(const void *data, size_t length, void *argument)
 	sm_event_set(leaver->inside);
 	if (leaver->how)
 		pthread_exit(leaver);
-	/* Cancelled here. */
+	/* The thread is cancelled here. */
 	sm_event_wait(leaver->never);
 	return 0;
 }
@@ -939,7 +953,7 @@ static int revoke_and_close(const void *data, size_t length, void *argument)
 	return secmem_close(seen->secret, SECMEM_FOREVER);
 }
 
-/* What would not wait is told as ever. */
+/* Inside a callback, a call that would not wait has its usual error. */
 TEST(inside_with_bytes_other_errors)
 {
 	struct visit seen = { 0 };
@@ -1331,7 +1345,9 @@ static int child_of(void *argument)
 	CHILD_EXPECT(sm_touch(data, NULL) == SIGSEGV);
 	CHILD_EXPECT(secmem_release(&family->access) == -EKEYREVOKED);
 
-	/* And once more beside secrets of the child's own. */
+	/*
+	 * The parent's names are stale beside secrets of the child's own, too.
+	 */
 	CHILD_EXPECT(!create_text(&own));
 	CHILD_EXPECT(own.grant != stale.grant);
 	CHILD_EXPECT(secmem_fds() == family->fork_fds + 1);
@@ -1387,7 +1403,7 @@ static int own_works(void)
 	       secmem_with_bytes(own, 0, nothing, NULL, NULL);
 }
 
-/* With a descriptor of its own, and none of the parent's. */
+/* The child can use the library, and has none of the parent's descriptors. */
 static int child_works(void *argument)
 {
 	(void)argument;
@@ -1420,7 +1436,10 @@ static int early_child_reads(void *argument)
 	return 0;
 }
 
-/* One that was registered before the library's comes before it in a child. */
+/*
+ * The library's handlers are registered before main(), so this one runs after
+ * them.
+ */
 TEST(child_may_use_the_library_in_a_fork_handler)
 {
 	secmem_secret_t secret;
@@ -1430,7 +1449,7 @@ TEST(child_may_use_the_library_in_a_fork_handler)
 	EXPECT_EQ(0, in_child(early_child_reads, NULL));
 }
 
-/* One that was registered before the library's comes within it in a parent. */
+/* The first handler runs before the library's, the second one after them. */
 TEST(parent_may_use_the_library_in_a_fork_handler)
 {
 	secmem_secret_t secret;
@@ -1455,7 +1474,10 @@ static int clone_and_reuse(void *argument)
 {
 	int fd = *(int *)argument;
 
-	/* What a daemon does, and then the number serves another file. */
+	/*
+	 * As in a daemon: all is closed, and the number then serves another
+	 * file.
+	 */
 	close(fd);
 	if (open("/dev/null", O_RDONLY) < 0 || dup2(0, fd) != fd)
 		return 1;
@@ -1532,7 +1554,7 @@ static void *churn(void *argument)
 	return NULL;
 }
 
-/* At whatever point of the library the other threads are. */
+/* A fork works wherever in the library the other threads are. */
 TEST(fork_beside_busy_threads)
 {
 	int64_t end = sm_in_ms(5000);
@@ -1578,8 +1600,8 @@ TEST(fork_is_no_cancellation_point)
 }
 
 /*
- * Handlers of the program's that were registered before the library's; so
- * early, ThreadSanitizer is not there.
+ * Handlers of the program's that are registered before the library's.
+ * ThreadSanitizer does not work that early.
  */
 #if !SHADOWED
 
@@ -1626,7 +1648,10 @@ static int child_exits(void *argument)
 	return 0;
 }
 
-/* Each waits for what the other one has, and it goes on all the same. */
+/*
+ * Fork and thread each wait for a lock that the other one holds: the thread
+ * gives up after a while, and both go on.
+ */
 TEST(fork_beside_a_lock_of_the_program_that_comes_first)
 {
 	int64_t end = sm_in_ms(5000);
@@ -1821,7 +1846,7 @@ TEST(export_and_adopt)
 	EXPECT_EQ(FD_CLOEXEC, fcntl(pass.fd, F_GETFD));
 	EXPECT_EQ(0, in_child(adopt_and_try, &pass));
 
-	/* The child is gone, and the file free for another. */
+	/* The child is gone: another process may use the file. */
 	ASSERT_EQ(0, secmem_adopt(pass.fd, &own));
 	EXPECT_EQ(-EACCES, secmem_close(own, 0));
 	EXPECT_EQ(0, secmem_close(secret, 0));
@@ -1867,7 +1892,7 @@ TEST(adopt_refusals)
 	ASSERT_EQ(0, ioctl(pass.fd, SECMEM_IOC_STAT, &stat));
 	EXPECT_EQ(0, in_child(adopt_used, &pass));
 	ASSERT_EQ(0, secmem_adopt(pass.fd, &other));
-	/* No MAP, no callback; but a copy. */
+	/* Without MAP there is no callback, but a copy. */
 	EXPECT_EQ(-EACCES, secmem_with_bytes(other, 0, nothing, NULL, NULL));
 	EXPECT_EQ(0, secmem_read(other, &stat, 4, 0, 0));
 }
@@ -1882,7 +1907,7 @@ static int use_whole_vault(void *argument)
 	CHILD_EXPECT(!secmem_grant_adopt(pass->fd, &options.grant));
 	CHILD_EXPECT(!secmem_create_random(&secret, 5, &options));
 	CHILD_EXPECT(!secmem_with_bytes(secret, 0, nothing, NULL, NULL));
-	/* Nobody opened the child a vault of its own. */
+	/* The child has opened no vault of its own. */
 	CHILD_EXPECT(secmem_fds() == 1);
 	return 0;
 }
@@ -1958,7 +1983,10 @@ TEST(send_and_receive)
 
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
 	pass.socket = ends[0];
-	/* Before the secret is there, so that only the socket brings it. */
+	/*
+	 * The child is forked before there is a secret: it gets that by the
+	 * socket alone.
+	 */
 	pid = fork();
 	if (!pid)
 		_exit(receive_and_try(&pass));
@@ -1979,7 +2007,7 @@ TEST(send_and_receive)
 	EXPECT_EQ(-EPIPE, secmem_fd_send(ends[0], 0));
 }
 
-/* As many descriptors as fit into one message. */
+/* Sends so many descriptors in one message. */
 static int send_several(int socket, const int *fds, unsigned int count,
 			size_t bytes)
 {
@@ -2058,7 +2086,9 @@ TEST(descriptors_from_the_environment)
 	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
 	name_fd("MY_FD", fd);
 	EXPECT_EQ(fd, secmem_fd_from_env("MY_FD"));
-	/* Not a number that leads elsewhere, which is left alone. */
+	/*
+	 * The number of another file is refused, and that file left as it is.
+	 */
 	flags = fcntl(1, F_GETFD);
 	name_fd("MY_FD", 1);
 	EXPECT_EQ(-ENOTTY, secmem_fd_from_env("MY_FD"));
@@ -2100,7 +2130,7 @@ TEST(descriptors_from_systemd)
 	EXPECT_EQ(4, secmem_fd_from_listen("keyring"));
 	EXPECT_EQ(3, secmem_fd_from_listen("http"));
 	EXPECT_EQ(-ENOENT, secmem_fd_from_listen("ke"));
-	/* A socket, that is, which stays inheritable. */
+	/* Descriptor 4 is another file, which stays inheritable. */
 	dup2(0, 4);
 	EXPECT_EQ(-ENOTTY, secmem_fd_from_listen("keyring"));
 	EXPECT_EQ(0, fcntl(4, F_GETFD));
@@ -2121,7 +2151,7 @@ static int harden(void *argument)
 	int failure = 0;
 
 	(void)argument;
-	/* As a user without capabilities: it needs none. */
+	/* secmem_harden needs no capability. */
 	CHILD_EXPECT(!setgid(1001) && !setuid(1001));
 	CHILD_EXPECT(!prctl(PR_SET_DUMPABLE, 1));
 	CHILD_EXPECT(secmem_harden(2) == -EINVAL);
@@ -2153,7 +2183,7 @@ static int lock_all(void *argument)
 	CHILD_EXPECT(!setrlimit(RLIMIT_MEMLOCK, &limit));
 	CHILD_EXPECT(!setgid(100) && !setuid(1000));
 	CHILD_EXPECT(!mlockall(MCL_FUTURE));
-	/* So that a view of the usual size is indeed refused. */
+	/* Control: a view of the usual size would indeed be refused. */
 	large = mmap(NULL, 1 << 30, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		     0);
 	CHILD_EXPECT(large == MAP_FAILED && errno == EAGAIN);
@@ -2264,7 +2294,7 @@ TEST(each_error_has_a_sentence_that_says_what_to_do)
 	EXPECT_STREQ(none, secmem_strerror(INT_MIN));
 }
 
-/* The examples, as the README has them, and programs */
+/* The examples: those that the README has, and programs */
 
 #define main library_example
 #include "../userlib/examples/with-library.c"
@@ -2292,7 +2322,7 @@ TEST(example_with_ioctls)
 	EXPECT_EQ(0, strncmp("byte 0 of 32: ", output, 14));
 }
 
-/* C++, which the C of these tests cannot throw. */
+/* An exception of C++: these tests are C, which cannot throw one. */
 TEST(example_with_exceptions)
 {
 	char output[256];

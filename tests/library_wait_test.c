@@ -10,7 +10,7 @@
 #include <unwind.h>
 #endif
 
-/* Each call that may wait, of a thread of its own. */
+/* The calls that may wait. A test makes one in a thread of its own. */
 enum call { ACQUIRE, WITH, WITH_MUT, READ, WRITE, COMPARE, CLOSE, CALLS };
 
 struct caller {
@@ -108,7 +108,7 @@ FIXTURE_VARIANT_ADD(wait, close)
 	.call = CLOSE,
 };
 
-/* A writer is in the way of them all. */
+/* The test holds a WRITE access, for which each call has to wait. */
 FIXTURE_SETUP(wait)
 {
 	struct sigaction action = { .sa_handler = sm_ignore_signal };
@@ -147,7 +147,9 @@ TEST_F(wait, goes_on_after_a_signal)
 	EXPECT_EQ(0, self->caller.error);
 }
 
-/* However many come: a timeout that began anew each time would have no end. */
+/*
+ * Signals come all the time: a timeout that began anew at each would never end.
+ */
 TEST_F(wait, ends_in_time_under_signals)
 {
 	int64_t before = sm_now();
@@ -182,7 +184,7 @@ TEST_F(wait, is_a_cancellation_point)
 	EXPECT_EQ(0, secmem_close(self->caller.secret, 0));
 }
 
-/* A call that need not wait is none. */
+/* A call that need not wait is no cancellation point. */
 TEST_F(wait, is_none_where_it_need_not_be)
 {
 	void *value;
@@ -198,7 +200,7 @@ TEST_F(wait, is_none_where_it_need_not_be)
 		EXPECT_EQ(0, secmem_close(self->caller.secret, 0));
 }
 
-/* Whichever comes first, what was got in between is given back. */
+/* Whether the access or the cancellation comes first, no access is left. */
 TEST(cancelled_as_the_wait_ends)
 {
 	struct caller caller;
@@ -283,7 +285,10 @@ TEST(reading_and_receiving_go_on_after_a_signal)
 	ASSERT_EQ(0, create_text(&secret));
 	for (i = 0; i < 3; i++) {
 		ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
-		/* The second waits by poll(2), which is never restarted. */
+		/*
+		 * The second reader waits in poll(2), which the kernel never
+		 * restarts.
+		 */
 		if (i == 1)
 			fcntl(ends[0], F_SETFL, O_NONBLOCK);
 		reader = (struct reader){ .fd = ends[0], .error = 1 };
@@ -328,7 +333,7 @@ TEST(copy_of_an_access_releases_no_other)
 	EXPECT_TRUE(is_zero(&copy, sizeof(copy)));
 	EXPECT_EQ(1, readers_of(secret));
 	EXPECT_EQ(0, sm_touch(data, NULL));
-	/* Nor one that came after it. */
+	/* A stale copy ends no later access either. */
 	copy = second;
 	EXPECT_EQ(0, secmem_release(&second));
 	ASSERT_EQ(0, secmem_acquire(secret, SECMEM_READ, 0, &first));
@@ -374,7 +379,7 @@ static long address_space(void)
 	return pages * sysconf(_SC_PAGESIZE);
 }
 
-/* Their grant has ended them, so nobody releases them. */
+/* These accesses ended with their grant, and nobody releases them. */
 TEST(accesses_that_end_with_their_grant_are_forgotten)
 {
 	struct secmem_options options = { .size = sizeof(options) };
@@ -393,11 +398,11 @@ TEST(accesses_that_end_with_their_grant_are_forgotten)
 		if (round == 4)
 			before = address_space();
 	}
-	/* A table of them is 64 KiB. */
+	/* The library's table of accesses grows by 64 KiB. */
 	EXPECT_GE(4 * 65536, address_space() - before);
 }
 
-/* Leaving a callback, where the C library has what it takes */
+/* Leaving a callback, with a C library that can do that */
 
 #ifdef __GLIBC__
 static struct leaving {
@@ -406,7 +411,7 @@ static struct leaving {
 	uintptr_t end;
 } leaving;
 
-/* At the frame that holds the jmp_buf, or beyond. */
+/* Stops unwinding at the frame that holds the jmp_buf, or beyond it. */
 static _Unwind_Reason_Code leave_step(int version, _Unwind_Action actions,
 				      _Unwind_Exception_Class class,
 				      struct _Unwind_Exception *exception,
@@ -444,7 +449,7 @@ static void *exit_thread(void *argument)
 {
 	if (left_by_unwinding(*(secmem_secret_t *)argument) != 1)
 		return NULL;
-	/* Finds nothing of the frames that have been left. */
+	/* The cleanup handlers of frames that were left must not run again. */
 	pthread_exit(argument);
 }
 
@@ -485,7 +490,7 @@ static int yield(const void *data, size_t length, void *argument)
 
 	(void)data;
 	(void)length;
-	/* Not cached across, as it may go on in another thread. */
+	/* swapcontext may return in another thread. */
 	swapcontext(&coroutine->context, &scheduler);
 	return 0;
 }
@@ -518,7 +523,7 @@ static int coroutine_start(int index)
 	       readers_of(coroutine->secret) != 1;
 }
 
-/* To its end; its stack goes. */
+/* Lets a coroutine run to its end, and frees its stack. */
 static int coroutine_end(int index)
 {
 	struct coroutine *coroutine = &coroutines[index];
@@ -543,7 +548,7 @@ TEST(coroutines_end_in_any_order)
 	for (i = 0; i < sizeof(orders) / sizeof(*orders); i++) {
 		for (j = 0; j < COROUTINES; j++)
 			ASSERT_EQ(0, coroutine_start(j));
-		/* What this thread is inside is known all the same. */
+		/* The library still knows what this thread is inside. */
 		EXPECT_EQ(-EDEADLK,
 			  secmem_close(coroutines[1].secret, SECMEM_FOREVER));
 		for (j = 0; j < COROUTINES; j++) {
@@ -552,7 +557,7 @@ TEST(coroutines_end_in_any_order)
 				  secmem_close(coroutines[orders[i][j]].secret,
 					       SECMEM_FOREVER));
 		}
-		/* Looks through what the thread holds. */
+		/* A call that may wait looks through what the thread holds. */
 		EXPECT_EQ(0, secmem_write(other, "x", 1, 0, SECMEM_FOREVER));
 	}
 	EXPECT_EQ(0, secmem_close(other, SECMEM_FOREVER));
@@ -573,7 +578,7 @@ TEST(coroutine_may_end_on_another_thread)
 	ASSERT_EQ(0, pthread_create(&thread, NULL, coroutine_start_run, NULL));
 	ASSERT_EQ(0, pthread_join(thread, &value));
 	ASSERT_EQ(&coroutines[0], value);
-	/* This thread is not inside. */
+	/* The coroutine began in another thread, so this is no EDEADLK. */
 	EXPECT_EQ(-ETIMEDOUT, secmem_acquire(coroutines[0].secret, SECMEM_WRITE,
 					     10 * MS, &access));
 	ASSERT_EQ(0, coroutine_end(0));

@@ -42,7 +42,7 @@ FIXTURE_TEARDOWN(life)
 		.flags = call_flags, .deadline = until,               \
 	}
 
-/* All that lives is as before; so many secrets were wiped in between. */
+/* All counts are as before, and so many secrets were wiped since. */
 #define EXPECT_COUNTS_BACK(before, wiped)                        \
 	do {                                                     \
 		struct secmem_info now;                          \
@@ -56,16 +56,16 @@ FIXTURE_TEARDOWN(life)
 		EXPECT_EQ((before)->wipes + (wiped), now.wipes); \
 	} while (0)
 
-/* CLOSE and those who hold. */
+/* CLOSE, and holders of accesses. */
 
 struct closer {
 	pthread_t thread;
 	sem_t go, done;
 	int fd;
-	uint64_t handle; /* NONE: end */
+	uint64_t handle; /* SECMEM_HANDLE_NONE: the thread ends */
 	int released; /* atomic: how many RELEASEs have begun */
 	int finished; /* atomic: how many CLOSEs have returned */
-	int early; /* closes that returned before their release */
+	int early; /* CLOSEs that returned before the RELEASE */
 	int errors;
 };
 
@@ -197,7 +197,7 @@ TEST_F(life, nothing_new_begins_while_closing)
 						   buffer, LENGTH, &equal));
 		EXPECT_EQ(-EKEYREVOKED, sm_seal(self->v.fd, self->handle));
 	}
-	/* Whoever holds it is not disturbed. */
+	/* The holder of an access is not disturbed. */
 	ASSERT_EQ(0, sm_stat(self->v.fd, self->handle, &st));
 	EXPECT_EQ(SECMEM_STATE_CLOSING, st.state);
 	EXPECT_EQ(1, st.readers);
@@ -234,7 +234,9 @@ TEST_F(life, second_closer_waits_for_the_same_end)
 	EXPECT_COUNTS_BACK(&self->before, 1);
 }
 
-/* A closer that gave up, in each way: the last release finishes its work. */
+/*
+ * A closer gave up, in one of several ways: the last release finishes its work.
+ */
 #define EXPECT_LAST_RELEASE_CLOSES                                    \
 	do {                                                          \
 		struct secmem_status st;                              \
@@ -336,10 +338,13 @@ TEST_F_TIMEOUT(life, stale_handle_never_names_the_next_secret, SM_LOOP_TIMEOUT)
 		}
 		ASSERT_EQ(0, sm_close(self->v.fd, next));
 	}
-	/* Else there is nothing that only the generation tells apart. */
+	/*
+	 * Control: the place serves again, so only the generation tells the two
+	 * apart.
+	 */
 	ASSERT_TRUE(reused);
 
-	/* next is alive in the same place. */
+	/* next is a live secret in the same place. */
 	ASSERT_EQ(0, sm_write(self->v.fd, next, buffer, 0, LENGTH));
 	EXPECT_EQ(-EKEYREVOKED, ACQUIRE(SECMEM_READ));
 	EXPECT_EQ(-EKEYREVOKED, ACQUIRE(SECMEM_WRITE));
@@ -355,7 +360,10 @@ TEST_F_TIMEOUT(life, stale_handle_never_names_the_next_secret, SM_LOOP_TIMEOUT)
 	EXPECT_EQ(SECMEM_STATE_CLOSED, st.state);
 	EXPECT_EQ(0, st.length);
 	if (reused) {
-		/* Held, it is not met under the old name either. */
+		/*
+		 * The stale handle does not reach next while that is held,
+		 * either.
+		 */
 		for (held = 0; held < 2; held++) {
 			ASSERT_EQ(0, sm_acquire(self->v.fd, next, SECMEM_READ,
 						NULL));
@@ -401,7 +409,7 @@ TEST_F(life, munmap_while_holding_shuts_and_keeps_the_access)
 			  SECMEM_NOWAIT, SECMEM_FOREVER, &got, 0, 1, NULL));
 	EXPECT_EQ(-ENXIO, ACQUIRE(SECMEM_READ));
 
-	/* Its offsets belong to a view that is gone. */
+	/* The offset of a held access belongs to the view that is gone. */
 	again = sm_map(self->v.fd, SM_VIEW_LENGTH, PROT_READ | PROT_WRITE);
 	EXPECT_EQ(MAP_FAILED, again);
 	EXPECT_EQ(EBUSY, errno);
@@ -469,7 +477,7 @@ TEST_F(life, view_works_after_its_file_is_closed)
 	self->before.accesses++;
 	EXPECT_COUNTS_BACK(&self->before, 0);
 
-	/* The view was the last to hold the vault. */
+	/* The view alone has kept the vault. */
 	ASSERT_EQ(0, munmap(self->v.view, SM_VIEW_LENGTH));
 	self->v.view = NULL;
 	vacant.vaults--;
@@ -479,7 +487,7 @@ TEST_F(life, view_works_after_its_file_is_closed)
 	EXPECT_COUNTS_BACK(&vacant, 1);
 }
 
-/* A call in progress has the vault, too. */
+/* A call in progress keeps the vault, too. */
 TEST_F(life, vault_lasts_as_long_as_a_waiting_call)
 {
 	struct sm_call calls[2];
@@ -539,7 +547,7 @@ TEST_F(life, end_of_the_vault_frees_every_secret)
 						i % 3 == 1 ? SECMEM_READ :
 							     SECMEM_WRITE,
 						NULL));
-		/* Also those that are closing. */
+		/* Some of the secrets are closing. */
 		if (i % 3 && i % 7 == 0)
 			ASSERT_EQ(-EAGAIN, sm_close_at(v.fd, handles[i],
 						       SECMEM_NOWAIT, 0));
@@ -551,7 +559,7 @@ TEST_F(life, end_of_the_vault_frees_every_secret)
 /* A process that ends in the middle. */
 
 struct victim {
-	int ready; /* event: it stands where it is to be killed */
+	int ready; /* event: it is where it shall be killed */
 	int how;
 	uint32_t holds;
 };
@@ -680,7 +688,7 @@ TEST_F_TIMEOUT(end, frees_all_that_the_process_had, SM_LOOP_TIMEOUT)
 			ASSERT_EQ(0, kill(pid, SIGKILL));
 		}
 		ASSERT_EQ(variant->status, sm_reap(pid));
-		/* Gone before the parent learns of its end. */
+		/* Its secrets are gone before its parent learns of its end. */
 		EXPECT_COUNTS_BACK(&self->before, 3 * (i + 1));
 	}
 }
@@ -694,7 +702,10 @@ struct heir {
 	int *report; /* shared with the test */
 };
 
-/* What every call but INFO says to a stranger; 0 or a line of ours. */
+/*
+ * Whether each call but INFO fails with this error: 0, or the line of one that
+ * does not.
+ */
 static int refused_with(int fd, uint64_t handle, int error)
 {
 	unsigned char buffer[LENGTH] = { 0 };
@@ -723,7 +734,10 @@ static int refused_with(int fd, uint64_t handle, int error)
 	return 0;
 }
 
-/* After the owner's end: the secrets are closed, the file is anybody's. */
+/*
+ * After the owner's end the secrets are closed, and anybody may use the file:
+ * 0, or the line that failed.
+ */
 static int inherit(int fd, uint64_t handle)
 {
 	unsigned char buffer[LENGTH] = { 0 };
@@ -749,7 +763,7 @@ static int inherit(int fd, uint64_t handle)
 	if (sm_close(fd, handle))
 		return __LINE__;
 
-	/* And it serves as a new one would. */
+	/* The file serves as a new one does. */
 	view = sm_map(fd, SM_VIEW_LENGTH, PROT_READ | PROT_WRITE);
 	if (view == MAP_FAILED)
 		return __LINE__;
@@ -799,7 +813,7 @@ static int heir_owner(void *arg)
 		sm_event_set(heir->ready);
 		_exit(0);
 	}
-	/* The child asks while this one lives. */
+	/* The child tries its calls while this process lives. */
 	if (sm_event_set(heir->go) || sm_event_wait(heir->ready))
 		return 4;
 	return 0;
@@ -816,7 +830,10 @@ TEST_F(life, forked_child_does_not_keep_the_secrets_of_its_parent)
 	ASSERT_EQ(0, prctl(PR_SET_CHILD_SUBREAPER, 1));
 	ASSERT_EQ(0, sm_run(heir_owner, &heir));
 
-	/* Its mm is gone, and so are its secrets; the child has the file. */
+	/*
+	 * The owner's mm is gone, and so are its secrets; the child keeps the
+	 * file.
+	 */
 	self->before.vaults++;
 	self->before.grants++;
 	EXPECT_COUNTS_BACK(&self->before, 1);
@@ -922,7 +939,10 @@ TEST_F(life, file_answers_the_first_address_space_that_uses_it)
 
 		ASSERT_EQ(0, sm_event_set(guest.go));
 		ASSERT_EQ(0, sm_reap(pid));
-		/* Until that address space is gone. */
+		/*
+		 * Once that address space is gone, this process may use the
+		 * file.
+		 */
 		EXPECT_EQ(0, sm_create(guest.fd, LENGTH, &handle));
 		view = sm_map(guest.fd, SM_VIEW_LENGTH, PROT_READ);
 		ASSERT_NE(MAP_FAILED, view);
@@ -932,12 +952,12 @@ TEST_F(life, file_answers_the_first_address_space_that_uses_it)
 	}
 }
 
-/* Many who come first at the same time: one of them has. */
+/* Several processes use a file for the first time at once: one is answered. */
 
 struct rush {
 	int fd;
 	int here, won, refused; /* atomic */
-	int strange; /* another answer, atomic */
+	int strange; /* got another answer; atomic */
 };
 
 #define RUSH 4
@@ -958,7 +978,7 @@ static int rush_run(void *arg)
 		__atomic_add_fetch(&rush->refused, 1, __ATOMIC_ACQ_REL);
 	else
 		__atomic_store_n(&rush->strange, err, __ATOMIC_RELEASE);
-	/* Whoever won stays until everybody has asked. */
+	/* The one that was answered lives until all have asked. */
 	__atomic_add_fetch(&rush->here, 1, __ATOMIC_ACQ_REL);
 	while (__atomic_load_n(&rush->here, __ATOMIC_ACQUIRE) < 2 * RUSH)
 		sched_yield();
@@ -1016,7 +1036,9 @@ TEST_F(life, info_poll_and_fdinfo_are_no_use)
 	ASSERT_LE(0, fdinfo);
 	EXPECT_LT(0, read(fdinfo, text, sizeof(text)));
 	close(fdinfo);
-	/* A child may still be the first, and the next one after it. */
+	/*
+	 * A child may still be the first user, and another one after its end.
+	 */
 	EXPECT_EQ(0, sm_run(use_once, &fd));
 	EXPECT_EQ(0, sm_run(use_once, &fd));
 	EXPECT_EQ(0, sm_create(fd, LENGTH, &handle));
@@ -1033,7 +1055,7 @@ static int touch_in_same_mm(void *arg)
 	return sm_release(guest->fd, guest->handle) ? 3 : 0;
 }
 
-/* vfork's children share the mm, and are answered. */
+/* A child of vfork shares the mm, and so is answered. */
 TEST_F(life, process_that_shares_the_address_space_is_answered)
 {
 	struct guest guest = { .fd = self->v.fd, .handle = self->handle };
@@ -1045,7 +1067,7 @@ TEST_F(life, process_that_shares_the_address_space_is_answered)
 		    CLONE_VM | CLONE_VFORK | SIGCHLD, &guest);
 	ASSERT_LT(0, pid);
 	EXPECT_EQ(0, sm_reap(pid));
-	/* And its end ends nothing. */
+	/* Its end does not end the mm, nor any access or secret. */
 	EXPECT_EQ(0, ACQUIRE(SECMEM_READ));
 	EXPECT_EQ(0, RELEASE);
 	EXPECT_COUNTS_BACK(&self->before, 0);
@@ -1130,7 +1152,7 @@ TEST_F_TIMEOUT(life, exec_ends_accesses_and_secrets, SM_LOOP_TIMEOUT)
 		EXPECT_COUNTS_BACK(&self->before, 1);
 		ASSERT_EQ(0, sm_event_set(exec.go));
 		EXPECT_EQ(0, sm_reap(pid));
-		/* What it made after exec, too. */
+		/* The secret that it made after exec is gone, too. */
 		before.wipes += exec.cloexec ? 1 : 2;
 		EXPECT_COUNTS_BACK(&before, 0);
 	}
@@ -1180,7 +1202,7 @@ TEST(module_stays_while_it_is_used)
 	close(fd);
 }
 
-/* Everybody ends everything. */
+/* Threads that end secrets while others use them. */
 
 #define STORM_SECRETS 6
 #define STORM_ROUNDS 1000
@@ -1309,7 +1331,9 @@ TEST_F_TIMEOUT(life, held_access_is_never_taken_away_by_closers,
 }
 
 #define main harness_main
-/* Which place of its vault a handle names: what the tag and generation leave. */
+/*
+ * The place that a handle names: its bits without the tag and the generation.
+ */
 static uint64_t handle_place(uint64_t handle)
 {
 	return handle & 0xffffff;
@@ -1327,7 +1351,7 @@ TEST(place_keeps_no_label)
 	ASSERT_EQ(0, sm_stat(v.fd, named.handle, &st));
 	EXPECT_STREQ("a label", st.label);
 	ASSERT_EQ(0, sm_close(v.fd, named.handle));
-	/* Until its place serves again. */
+	/* Creates secrets until the place serves again. */
 	for (i = 0; i < 10000; i++) {
 		ASSERT_EQ(0, sm_create_as(v.fd, 32, 0, 0, NULL, 0, &next));
 		if (handle_place(next.handle) == handle_place(named.handle))

@@ -16,8 +16,8 @@
 #define CGROUP CGROUPS "/secmem_limits_test"
 
 /*
- * Each test does its work in a child that gives up rights. It returns 0, the
- * line that failed, or the negative of the line where it found that this
+ * Each test does its work in a child that gives up rights. The child reports 0,
+ * or the line that failed, or the negative of the line that found that this
  * machine cannot show it.
  */
 static int *report;
@@ -72,7 +72,7 @@ static int work_start(bool plain, int (*fn)(void *), void *arg)
 			SKIP(return, "needs root to become others"); \
 	} while (0)
 
-/* Only the soft limit, so that it can be raised again. */
+/* Sets only the soft limit, which can be raised again. */
 static int memlock(rlim_t bytes)
 {
 	struct rlimit limit = { .rlim_cur = bytes, .rlim_max = RLIM_INFINITY };
@@ -85,7 +85,7 @@ static int memlock_lift(void)
 	return memlock(RLIM_INFINITY);
 }
 
-/* As many secrets of that length as the limit lets: their number. */
+/* Creates secrets of that length until the limit: their number. */
 static int fill(int fd, uint64_t length, uint64_t *handles, int most,
 		int expected_error)
 {
@@ -104,7 +104,7 @@ static int fill(int fd, uint64_t length, uint64_t *handles, int most,
 	}
 	if (n == most)
 		return n;
-	/* The refused one left nothing. */
+	/* The CREATE that was refused left nothing. */
 	if (err != expected_error || sm_info(fd, &after) ||
 	    memcmp(&before, &after, sizeof(before)))
 		return -1001 + err;
@@ -165,21 +165,21 @@ static int memlock_is_exact(void *arg)
 
 	(void)arg;
 	MUST(fd >= 0);
-	/* Whole pages count; what is less than one is lost. */
+	/* Whole pages count: what the limit has beyond them is no use. */
 	MUST(!memlock(10 * SM_PAGE + SM_PAGE - 1));
 	MUST(fill(fd, 1, handles, 16, -ENOMEM) == 10);
 	for (i = 0; i < 3; i++) {
 		MUST(!sm_close(fd, handles[i]));
 		MUST(fill(fd, SM_PAGE, &handles[i], 16, -ENOMEM) == 1);
 	}
-	/* Two pages for one byte more than a page. */
+	/* One byte more than a page costs two pages. */
 	MUST(!sm_close(fd, handles[0]));
 	MUST(fill(fd, SM_PAGE + 1, NULL, 16, -ENOMEM) == 0);
 	MUST(!sm_close(fd, handles[1]));
 	MUST(fill(fd, SM_PAGE + 1, handles, 16, -ENOMEM) == 1);
 	MUST(!sm_close(fd, handles[0]));
 	MUST(fill(fd, 1, handles, 16, -ENOMEM) == 2);
-	/* Of a large one nothing stays charged when it does not fit. */
+	/* When a large secret does not fit, no part of it stays charged. */
 	for (i = 0; i < 2; i++)
 		MUST(!sm_close(fd, handles[i]));
 	for (i = 0; i < 50; i++)
@@ -257,11 +257,11 @@ static int memlock_closing(void *arg)
 	MUST(fill(v.fd, 1, handles, 4, 0) == 4);
 	MUST(!sm_acquire(v.fd, handles[0], SECMEM_READ, NULL));
 	MUST(sm_close_at(v.fd, handles[0], SECMEM_NOWAIT, 0) == -EAGAIN);
-	/* It has its page until the end. */
+	/* A closing secret has its page until it is closed. */
 	MUST(fill(v.fd, 1, NULL, 4, -ENOMEM) == 0);
 	MUST(!sm_release(v.fd, handles[0]));
 	MUST(fill(v.fd, 1, NULL, 4, -ENOMEM) == 1);
-	/* And the end of the vault gives all back. */
+	/* The end of the vault gives the charge of all its secrets back. */
 	sm_vault_close(&v);
 	MUST(!sm_vault_open(&v));
 	MUST(fill(v.fd, 1, NULL, 16, -ENOMEM) == 4);
@@ -304,7 +304,7 @@ static int memlock_of_a_user(void *arg)
 		MUST(pid > 0);
 		MUST(!sm_event_wait(events[0]));
 		MUST(fill(fd, 1, handles, 16, -ENOMEM) == 4);
-		/* Killed, it pays no more. */
+		/* Nothing of a process that was killed stays charged. */
 		MUST(!kill(pid, SIGKILL));
 		MUST(sm_reap(pid) == 128 + SIGKILL);
 		MUST(fill(fd, 1, NULL, 16, -ENOMEM) == 6);
@@ -379,7 +379,7 @@ static int memlock_of_namespace(void *arg)
 	MUST(!memlock(5 * SM_PAGE));
 	if (unshare(CLONE_NEWUSER))
 		return -__LINE__;
-	/* All capabilities, but over nothing that matters. */
+	/* It has all capabilities, but only in its own user namespace. */
 	MUST(fill(fd, SM_PAGE, NULL, 100, -ENOMEM) == 5);
 	return 0;
 }
@@ -413,7 +413,7 @@ static int subordinate_fills(void *arg)
 	struct subordinate *s = arg;
 	int fd;
 
-	/* Of the group all the same. */
+	/* It is still in the group that may open the device. */
 	if (setresuid(s->uid, s->uid, s->uid))
 		return 2;
 	fd = sm_open();
@@ -456,7 +456,7 @@ struct namespace
 	int made, mapped;
 };
 
-/* As newuidmap does it: uid 1 and on are subordinate ones. */
+/* Maps uids as newuidmap(1) does: from uid 1 on they are subordinate ones. */
 static int namespace_map(pid_t pid)
 {
 	char path[64], text[64];
@@ -479,7 +479,7 @@ static int namespace_fills(void *arg)
 	    setgroups(1, &st.st_gid) || (!ns->root && sm_become_user()) ||
 	    unshare(CLONE_NEWUSER))
 		return 2;
-	/* It would be nobody's to map else. */
+	/* Otherwise /proc/PID/uid_map would be root's. */
 	prctl(PR_SET_DUMPABLE, 1);
 	if (sm_event_set(ns->made) || sm_event_wait(ns->mapped))
 		return 3;
@@ -506,7 +506,10 @@ TEST(uids_of_a_namespace_share_the_limit_of_its_owner)
 {
 	SKIP_UNLESS_ROOT;
 	ASSERT_EQ(0, memlock_lift());
-	/* Control: where root made it, each has its own. */
+	/*
+	 * Control: in a namespace that root made, each uid has a limit of its
+	 * own.
+	 */
 	EXPECT_EQ(SUBORDINATES * SUBORDINATE_PAGES, namespace_secrets(true));
 	EXPECT_EQ(SUBORDINATE_PAGES, namespace_secrets(false));
 }
@@ -561,13 +564,13 @@ static int vault_is_full(void *arg)
 		MUST(!sm_close(v.fd, handles[i]));
 		MUST(fill(v.fd, 5000, &handles[i], 16, -EMFILE) == 1);
 	}
-	/* A closing one still has its place. */
+	/* A closing secret still has its place. */
 	MUST(!sm_acquire(v.fd, handles[0], SECMEM_READ, NULL));
 	MUST(sm_close_at(v.fd, handles[0], SECMEM_NOWAIT, 0) == -EAGAIN);
 	MUST(fill(v.fd, 1, NULL, 16, -EMFILE) == 0);
 	MUST(!sm_release(v.fd, handles[0]));
 	MUST(fill(v.fd, 1, NULL, 16, -EMFILE) == 1);
-	/* Each vault for itself. */
+	/* Each vault has a limit of its own. */
 	MUST(!sm_vault_open(&other));
 	MUST(fill(other.fd, 1, NULL, 16, -EMFILE) == 9);
 	return 0;
@@ -636,12 +639,12 @@ static int cgroup_is_charged(void *arg)
 	MUST(before >= 0);
 	MUST(fill(v.fd, SECMEM_LENGTH_MAX, handles, 16, 0) == 16);
 	during = cgroup_current();
-	/* The counter moves in batches: some may be on its way. */
+	/* The kernel counts in batches, so the counter may lag behind. */
 	MUST(during - before >= 16 * MIB - MIB);
 	MUST(during - before <= 16 * MIB + MIB);
 	for (i = 0; i < 16; i++)
 		MUST(!sm_close(v.fd, handles[i]));
-	/* What is kept of it goes when memory is short. */
+	/* Idle pages go when memory is short. */
 	sm_vault_close(&v);
 	MUST(!host_write(DROP_CACHES, "2"));
 	after = cgroup_current();
@@ -672,7 +675,10 @@ static int cgroup_is_full(void *arg)
 	MUST(!sm_vault_open(&v));
 	used = cgroup_current();
 	MUST(used >= 0);
-	/* Where the last page is taken, the next fault of a process kills it. */
+	/*
+	 * Half a MiB stays free: in a full group, this process's next fault
+	 * would kill it.
+	 */
 	MUST(!host_write_number(CGROUP "/memory.max",
 				used + 8 * MIB + MIB / 2));
 	n = fill(v.fd, SECMEM_LENGTH_MAX, handles, 64, -ENOMEM);
@@ -720,7 +726,7 @@ TEST_F(cgroup, pages_are_charged_to_the_memory_cgroup)
 	if (!self->made)
 		return;
 	AS_ROOT(cgroup_is_charged, NULL);
-	/* And INFO, which others go by, says so. */
+	/* INFO says so, too. */
 	fd = open(SECMEM_DEVICE, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, sm_info(fd, &info));
@@ -733,12 +739,13 @@ struct cgroup_member {
 	int fd; /* a grant of the whole vault */
 	const char *group;
 	int ready, go;
-	bool closes; /* three of each four secrets, once it has all */
+	bool closes; /* three of four secrets, once it has all */
 };
 
 /*
- * What is there is filled to the last page each time, and a call that needs
- * some more memory there is the one that fails.
+ * The memory of the group is filled to the last page each time. The limit grows
+ * by a page from round to round, so that CREATE misses memory at one point or
+ * another.
  */
 static int cgroup_is_brimful(void *arg)
 {
@@ -765,7 +772,7 @@ static int cgroup_is_brimful(void *arg)
 		sm_vault_close(&v);
 		MUST(!host_write_number(CGROUP "/memory.max", 1024 * MIB));
 	}
-	/* What a CREATE had when it failed is given back. */
+	/* A CREATE that failed gave back all that it had. */
 	MUST(cgroup_current() - before <= MIB);
 	return 0;
 }
@@ -776,7 +783,7 @@ TEST_F_TIMEOUT(cgroup, failed_create_kills_nobody_and_keeps_nothing, 120)
 		AS_ROOT(cgroup_is_brimful, NULL);
 }
 
-/* A worker of a service that lives longer: all that it made is closed. */
+/* A worker of a service that lives on: it closes all that it makes. */
 static int cgroup_passer(void *arg)
 {
 	struct cgroup_member *m = arg;
@@ -825,7 +832,10 @@ struct cgroup_idle {
 	int hoarded;
 };
 
-/* The same user, whom another memory cgroup's idle pages do not serve. */
+/*
+ * The same user in another memory cgroup: idle pages of the first do not serve
+ * it.
+ */
 static int cgroup_idle_other(void *arg)
 {
 	struct cgroup_idle *c = arg;
@@ -833,7 +843,7 @@ static int cgroup_idle_other(void *arg)
 
 	if (cgroup_enter_as_user(CGROUP_OTHER))
 		return 2;
-	/* It takes thousands of calls. */
+	/* The first takes thousands of calls to get there. */
 	while (sm_event_wait(c->hoarded) == -ETIMEDOUT)
 		;
 	fd = sm_open();
@@ -842,7 +852,10 @@ static int cgroup_idle_other(void *arg)
 	return fill(fd, 1, NULL, 2048, -ENOMEM) ? 4 : 0;
 }
 
-/* Blocks of pages in which but one is in use are memory all the same. */
+/*
+ * A block of pages stays whole, and is charged, while one of its pages is in
+ * use.
+ */
 static int cgroup_idle(void *arg)
 {
 	static uint64_t handles[2048];
@@ -862,10 +875,13 @@ static int cgroup_idle(void *arg)
 	for (i = 0; i < 2048; i++)
 		if (i % 32 != 31)
 			MUST(!sm_close(fd, handles[i]));
-	/* 64 of them are left, and hold almost as much as before. */
+	/*
+	 * 64 secrets are left, whose blocks have almost as many pages as
+	 * before.
+	 */
 	MUST(!sm_event_set(c.hoarded));
 	MUST(!sm_reap(pid));
-	/* Where they are, they serve at no further charge, in any vault. */
+	/* The idle pages serve at no further charge, in any vault. */
 	MUST(!memlock(1000 * SM_PAGE));
 	MUST(fill(again, 1, handles, 512, 0) == 512);
 	close(fd);
@@ -881,7 +897,10 @@ TEST_F_TIMEOUT(cgroup, idle_pages_beyond_an_allowance_are_charged,
 	if (!self->made)
 		return;
 	ASSERT_EQ(0, memlock_lift());
-	/* Whoever has split as much as it may gets pages one by one. */
+	/*
+	 * A user that has split as much as it may gets pages one by one, and no
+	 * blocks: so the module is loaded anew.
+	 */
 	ASSERT_EQ(0, sm_reload(""));
 	ASSERT_EQ(0, mkdir(CGROUP_OTHER, 0755));
 	AS_ROOT(cgroup_idle, NULL);
@@ -932,7 +951,7 @@ static int cgroup_crowd(void *arg)
 	for (i = 0; i < CROWD; i++)
 		pthread_join(threads[i], NULL);
 	MUST(!c.failed);
-	/* One block of 2 MiB more, and what is on its way to the counter. */
+	/* One block of 2 MiB more, and what the counter lags behind. */
 	MUST(more <= (CROWD + 4) * MIB);
 	return 0;
 }
@@ -962,8 +981,8 @@ static int cgroup_member(void *arg)
 }
 
 /*
- * Two processes fill one vault, each from a group of its own; the first leaves
- * idle pages, of which the other takes none.
+ * Two processes fill one vault, each from a group of its own. The first one
+ * leaves idle pages, none of which the other one gets.
  */
 TEST_F(cgroup, each_group_is_charged_for_what_it_creates)
 {

@@ -9,7 +9,7 @@
 
 #define LENGTH 100
 #define FILL 0x6b
-/* Often enough that some of them come before the tick. */
+/* So often that some tries come before the tick that ends lingering. */
 #define TIMES 200
 
 FIXTURE(linger)
@@ -60,7 +60,7 @@ FIXTURE_TEARDOWN(linger)
 	close(self->watch);
 }
 
-/* A pair, after which the secret lingers: its bytes, or NULL. */
+/* ACQUIRE and RELEASE, after which the secret lingers: its bytes, or NULL. */
 static unsigned char *linger_pair(struct sm_vault *v, uint64_t handle)
 {
 	unsigned char *at, got;
@@ -85,12 +85,12 @@ TEST_F(linger, touch_succeeds_for_a_while_and_then_never)
 			EXPECT_EQ(FILL, got);
 			seen++;
 		}
-		/* It was mapped to be read. */
+		/* It lingers for reading only. */
 		EXPECT_EQ(SIGSEGV, sm_poke(at, 0));
 	}
 	EXPECT_LT(0, seen);
 	EXPECT_EQ(0, SM_WAIT_UNTIL(sm_touch(at, NULL) == SIGSEGV));
-	/* Over is over. */
+	/* Once it is over, it does not come back. */
 	for (i = 0; i < TIMES; i++)
 		EXPECT_EQ(SIGSEGV, sm_touch(at, NULL));
 }
@@ -134,7 +134,7 @@ static int close_at_once(int fd, uint64_t handle)
 	return sm_close_at(fd, handle, SECMEM_NOWAIT, 0);
 }
 
-/* However it ends, that is its end at once. */
+/* The end of a secret, by whichever call, ends its lingering at once. */
 static void expect_end(struct __test_metadata *_metadata, struct sm_vault *v,
 		       int (*end)(int fd, uint64_t handle))
 {
@@ -197,7 +197,9 @@ struct elsewhere {
 	uint64_t handle;
 };
 
-/* Another process leaves something there, each time that it is told to. */
+/*
+ * Another process makes the secret linger in its view, each time it is told to.
+ */
 static int elsewhere_run(void *arg)
 {
 	struct elsewhere *e = arg;
@@ -214,11 +216,13 @@ static int elsewhere_run(void *arg)
 	return sm_event_wait(e->go);
 }
 
-/* What a call gives such a worker, who may find the machine busy. */
+/* How long a call waits for the worker that ends lingering elsewhere. */
 #define MOMENT_NS 50000000LL
 
-/* Or once it could be had: 1 where that was refused without giving it its
- * moment. */
+/*
+ * ACQUIRE for WRITE with a deadline in the past, until it succeeds. Returns 1
+ * if it was refused before the worker had its moment.
+ */
 static int write_at_once(int fd, uint64_t handle)
 {
 	struct secmem_acquire_args a;
@@ -234,7 +238,9 @@ static int write_at_once(int fd, uint64_t handle)
 	return err ?: sm_release(fd, handle);
 }
 
-/* Nor where a worker has to end it, in a view of another process. */
+/*
+ * Also where a worker has to end the lingering, in a view of another process.
+ */
 TEST_F(linger, deadline_in_the_past_is_no_reason_to_give_up)
 {
 	struct elsewhere e = { .handle = self->handle,
@@ -279,7 +285,10 @@ static bool linger_waits(int fd, uint64_t handle)
 	return !sm_stat(fd, handle, &st) && st.waiters == 1;
 }
 
-/* Readers that come while a writer waits: their last release is its turn. */
+/*
+ * Nothing lingers for readers that come while a writer waits: after their last
+ * release it is the writer's turn.
+ */
 TEST_F(linger, nothing_begins_to_linger_while_somebody_waits)
 {
 	struct sm_vault other = { .fd = -1 };
@@ -324,7 +333,7 @@ TEST_F(linger, new_view_comes_behind_it)
 				      PROT_READ | PROT_WRITE);
 		ASSERT_NE(MAP_FAILED, self->v.view);
 	}
-	/* What is held keeps one from being made, as ever. */
+	/* A held access still keeps another view from being made. */
 	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ, NULL));
 	ASSERT_EQ(0, munmap(self->v.view, SM_VIEW_LENGTH));
 	EXPECT_EQ(MAP_FAILED, sm_map(self->v.fd, SM_VIEW_LENGTH, PROT_READ));
@@ -333,7 +342,10 @@ TEST_F(linger, new_view_comes_behind_it)
 	EXPECT_EQ(0, sm_release(self->v.fd, self->handle));
 }
 
-/* Its own vault and a grant of ours: what of both lingers dies with it. */
+/*
+ * A process with a vault of its own and a grant of ours: what lingers through
+ * either ends with it.
+ */
 TEST_F(linger, ends_with_the_address_space)
 {
 	struct sm_vault own, shared = { .fd = -1 };
@@ -359,7 +371,7 @@ TEST_F(linger, ends_with_the_address_space)
 		}
 		close(fd);
 		ASSERT_EQ(0, sm_reap(pid));
-		/* At once: an address space that ended keeps nobody waiting. */
+		/* An address space that ended keeps nobody waiting. */
 		ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle,
 					SECMEM_WRITE | SECMEM_NOWAIT, NULL));
 		ASSERT_EQ(0, sm_release(self->v.fd, self->handle));
@@ -396,7 +408,10 @@ static void *storm_read(void *arg)
 			storm_expect(s, err == -EKEYREVOKED, err);
 			continue;
 		}
-		/* CLOSE waits for us, a writer too: whole, and not wiped. */
+		/*
+		 * CLOSE and writers wait for this access: so the bytes are
+		 * whole, and not wiped.
+		 */
 		storm_expect(s, !sm_touch(at, &first), 1);
 		storm_expect(s, !sm_touch(at + LENGTH - 1, &last), 2);
 		storm_expect(s, first == last && first, 3);
@@ -462,7 +477,10 @@ TEST_F_TIMEOUT(linger, readers_writers_and_closers_meet, SM_LOOP_TIMEOUT)
 	EXPECT_EQ(0, storm.strange);
 }
 
-/* RELEASEs too many, beside pairs: what they take is an access, or EINVAL. */
+/*
+ * A thread that calls RELEASE too often, beside pairs of another one: each such
+ * RELEASE ends an access, or is EINVAL.
+ */
 
 struct stray {
 	struct sm_vault *v;
@@ -472,7 +490,7 @@ struct stray {
 	unsigned int taken; /* atomic */
 };
 
-#define STRAY_MS 60000 /* fewer of them where each access is watched */
+#define STRAY_MS 60000 /* fewer rounds, where a tool slows each access */
 
 static void *stray_run(void *arg)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory cgroups that count nothing of the kernel: INFO and CREATE say so. That
- * they say the opposite where pages are counted, limits_test looks at.
+ * Memory cgroups that do not count the kernel's memory: INFO and CREATE say so.
+ * limits_test checks that they say the opposite where it is counted.
  *
  * VM: --append cgroup.memory=nokmem
  */
@@ -32,7 +32,7 @@ static long counted(void)
 		       -1;
 }
 
-/* What secrets of so many MiB add to a cgroup of their creator's, in MiB. */
+/* How many MiB SECRETS secrets of 1 MiB add to their creator's cgroup. */
 static int charge_of_secrets(void *arg)
 {
 	long before, after;
@@ -68,7 +68,10 @@ TEST(memcg_is_not_said_where_nothing_is_charged)
 		ASSERT_EQ(0, host_write(CGROUPS "/cgroup.subtree_control",
 					"+memory"));
 		ASSERT_EQ(0, mkdir(CGROUP, 0755));
-		/* The control: of 16 MiB no more than what a process takes. */
+		/*
+		 * The secrets' 16 MiB are not counted, only what a process
+		 * takes.
+		 */
 		EXPECT_GE(SECRETS / 4, sm_run(charge_of_secrets, NULL));
 		EXPECT_EQ(0, rmdir(CGROUP));
 	}

@@ -28,7 +28,7 @@ static int power_snapshot(int mode)
 	return fd < 0 ? -errno : fd;
 }
 
-/* A CREATE that is stuck on its way back to its caller. */
+/* A CREATE that is stuck where it writes its result to the caller. */
 struct stuck {
 	int uffd;
 	int fd;
@@ -59,7 +59,9 @@ static int stuck_protect(struct stuck *stuck, uint64_t mode)
 	return ioctl(stuck->uffd, UFFDIO_WRITEPROTECT, &protect) ? -errno : 0;
 }
 
-/* -ENOTSUP where this kernel cannot stop a write without stopping a read. */
+/*
+ * -ENOTSUP if this kernel cannot hold up writes to memory and let reads pass.
+ */
 static int stuck_begin(struct stuck *stuck, int fd, uint32_t flags)
 {
 	struct uffdio_api api = {
@@ -94,16 +96,16 @@ static int stuck_begin(struct stuck *stuck, int fd, uint32_t flags)
 		err = SM_WAIT_UNTIL(stuck->over || poll(&p, 1, 0));
 	if (err)
 		return err;
-	/* Old kernels promise it to processors that cannot. */
+	/* Old kernels offer this on processors that cannot do it. */
 	if (stuck->over) {
 		pthread_join(stuck->thread, NULL);
 		return stuck->err ? stuck->err : -ENOTSUP;
 	}
-	/* It is POLLERR for one that may block. */
+	/* poll() gives POLLERR for a userfaultfd that may block. */
 	return p.revents == POLLIN ? 0 : -EIO;
 }
 
-/* It goes on: what CREATE returned. */
+/* Lets it go on: what CREATE returned. */
 static int stuck_end(struct stuck *stuck)
 {
 	int err = stuck_protect(stuck, 0);
@@ -147,7 +149,7 @@ FIXTURE_TEARDOWN(power)
 	close(self->log);
 }
 
-/* The secret is as it was written. */
+/* The secret is unchanged. */
 #define EXPECT_WHOLE                                                          \
 	do {                                                                  \
 		unsigned char now[LENGTH];                                    \
@@ -173,7 +175,7 @@ TEST_F(power, hibernation_is_refused_while_a_secret_lives)
 	EXPECT_EQ(-EBUSY, host_sleep("disk"));
 	EXPECT_EQ(1, host_log_count(self->log, self->refused));
 	EXPECT_WHOLE;
-	/* The refusal is over: nothing is left shut. */
+	/* After the refusal, secrets are created as before. */
 	EXPECT_EQ(0, sm_create(self->v.fd, LENGTH, &handle));
 	EXPECT_EQ(0, sm_close(self->v.fd, handle));
 
@@ -182,7 +184,10 @@ TEST_F(power, hibernation_is_refused_while_a_secret_lives)
 	EXPECT_EQ(0, host_log_count(self->log, "hibernation refused"));
 }
 
-/* A kexec that preserves the context, as far as it gets. */
+/*
+ * As a kexec that preserves the context does, up to where devices are
+ * suspended.
+ */
 TEST_F(power, sleep_that_nobody_announced_is_refused_while_a_secret_lives)
 {
 	int reader = at_reader_open(), err;
@@ -287,7 +292,7 @@ TEST_F(power, failed_create_does_not_keep_from_hibernation)
 	munmap(readonly, SM_PAGE);
 }
 
-/* What asked for it goes, wherever it is open, and what did not stays. */
+/* Secrets that asked to be wiped are gone, even open ones; all others stay. */
 TEST_F(power, suspend_wipes_what_asked_for_it_alone)
 {
 	struct secmem_create_args wiped;
@@ -311,7 +316,7 @@ TEST_F(power, suspend_wipes_what_asked_for_it_alone)
 	EXPECT_EQ(SIGBUS, sm_touch(at, NULL));
 	EXPECT_EQ(-EKEYREVOKED, sm_release(self->v.fd, wiped.handle));
 	EXPECT_WHOLE;
-	/* Suspend is over: another one is made. */
+	/* Suspend is over: such secrets are made again. */
 	EXPECT_EQ(0, sm_create_as(self->v.fd, LENGTH, 0,
 				  SECMEM_CREATE_SUSPEND_WIPE, NULL, 0, &wiped));
 }
@@ -393,7 +398,7 @@ TEST_F(power, vault_ends_by_its_number_whoever_holds_it)
 	EXPECT_EQ(-1, pread(fd, &byte, 1, 0));
 	EXPECT_EQ(EKEYREVOKED, errno);
 	EXPECT_EQ(-EKEYREVOKED, sm_create(self->v.fd, LENGTH, &handle));
-	/* Once more is no error; another vault is another's. */
+	/* To end a vault twice is no error. Another vault is not ended. */
 	EXPECT_EQ(0, host_write_number(REVOKE, number));
 	EXPECT_EQ(0, sm_create(other.fd, LENGTH, &handle));
 	EXPECT_TRUE(sm_has_state(other.fd, kept, SECMEM_STATE_OPEN));
@@ -497,7 +502,10 @@ TEST_F(power, fdinfo_names_who_uses_a_vault)
 	ASSERT_EQ(0,
 		  sm_export(self->v.fd, self->handle, SECMEM_RIGHT_READ, &fd));
 	EXPECT_STREQ(want, host_fdinfo(fd, "owner"));
-	/* Who opened it for another process names that one. */
+	/*
+	 * Once another process uses the file that was opened for it, fdinfo
+	 * names that process.
+	 */
 	EXPECT_EQ(0, sm_run(use_the_vault, &handed));
 	close(handed.fd);
 	close(fd);

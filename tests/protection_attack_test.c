@@ -25,13 +25,14 @@
 #endif
 #define EXT_MAGIC 0xef53
 
-/* Whole pages, so that what moves pages has pages to move. */
+/* Whole pages, for calls that move pages. */
 #define LENGTH (2 * SM_PAGE)
 #define DISK "/mnt"
 
 /*
- * A process with a secret that is open to it, one that is shut, and as many
- * bytes of ordinary memory. Who attacks knows the seeds and the addresses.
+ * A process with a secret that is open to it, another one that is shut, and as
+ * many bytes of ordinary memory. The attacker knows the seeds and the
+ * addresses.
  */
 struct victim {
 	pid_t pid;
@@ -85,7 +86,10 @@ static int victim_prepare(struct victim *t)
 	return 0;
 }
 
-/* As its owner sees it: the open one open and whole, the other one shut. */
+/*
+ * Whether the owner finds the open secret open and whole, and the other one
+ * shut.
+ */
 static bool victim_intact(struct victim *t)
 {
 	unsigned char *bytes;
@@ -111,7 +115,7 @@ static int victim_run(void *arg)
 	if (victim_prepare(t))
 		return 1;
 	sm_event_set(t->ready);
-	/* For as long as the parent lives, whose end is this one's too. */
+	/* This goes on until the parent ends, which ends this process, too. */
 	for (;;) {
 		int err = sm_event_wait(t->check);
 
@@ -125,7 +129,7 @@ static int victim_run(void *arg)
 	return 0;
 }
 
-/* The harness shares nothing that a child could tell its parent with. */
+/* Memory that a child shares with its parent: the harness has none. */
 static struct victim *victim_struct(void)
 {
 	struct victim *t = mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE,
@@ -154,7 +158,7 @@ FIXTURE_SETUP(victim)
 
 FIXTURE_TEARDOWN(victim)
 {
-	/* Whatever was tried, its owner finds it as it was. */
+	/* Whatever was tried, the owner finds its secrets as they were. */
 	self->t->intact = false;
 	sm_event_set(self->t->check);
 	EXPECT_EQ(0, sm_event_wait(self->t->checked));
@@ -276,7 +280,10 @@ TEST_F(victim, process_madvise_does_nothing)
 	close(pidfd);
 }
 
-/* Its argument list may begin anywhere: ps would print a secret. */
+/*
+ * A process may say that its argument list lies anywhere: can ps print a
+ * secret?
+ */
 static int arguments_at(unsigned char *start, uint64_t seed)
 {
 	unsigned char bytes[64] = { 0 };
@@ -307,8 +314,8 @@ TEST(command_line_that_is_a_secret_shows_nothing)
 }
 
 /*
- * Each call, well-formed, on a file that answers somebody else; the first one
- * that is not refused with EACCES, or NULL. A call that even its owner does
+ * Makes each call, well-formed, on a file that answers somebody else. wrong is
+ * a call that is not refused with EACCES, or NULL. A call that the module does
  * not have (ENOTTY) is passed over.
  */
 struct calls {
@@ -397,7 +404,7 @@ static int call_mmap(struct calls *c)
 	return 0;
 }
 
-/* In an order in which the owner of a fresh vault may make them all. */
+/* In this order, the owner of a new vault may make all these calls. */
 static const struct {
 	const char *name;
 	int (*fn)(struct calls *c);
@@ -422,7 +429,7 @@ static void calls_of_a_stranger(struct calls *c)
 			return;
 		}
 	}
-	/* INFO is for everybody, and is no use. */
+	/* INFO answers everybody, and binds the file to nobody. */
 	c->seen = sm_info(c->fd, &info);
 	if (c->seen)
 		c->wrong = "INFO";
@@ -442,7 +449,7 @@ static void calls_of_a_stranger(struct calls *c)
 		}                                                  \
 	} while (0)
 
-/* The control of all that follow: the owner gets 0 for each of them. */
+/* The control of the tests below: each call of the owner's succeeds. */
 TEST(owner_may_make_every_call)
 {
 	struct calls c = { .fd = sm_open() };
@@ -493,7 +500,7 @@ TEST_F(victim, stolen_file_answers_nobody)
 	close(pidfd);
 }
 
-/* Where the file came from opens again, as another vault. */
+/* To open /dev/secmem again makes another vault. */
 TEST_F(victim, file_opened_again_is_an_empty_vault)
 {
 	struct victim *t = self->t;
@@ -523,7 +530,9 @@ TEST_F(victim, file_opened_again_is_an_empty_vault)
 	ASSERT_NE(MAP_FAILED, v.view);
 	EXPECT_EQ(-ENOENT, sm_acquire(v.fd, t->open, SECMEM_READ, NULL));
 	EXPECT_EQ(-ENOENT, sm_read(v.fd, t->shut, bytes, 0, sizeof(bytes)));
-	/* A handle of its own may be the same number, not the same secret. */
+	/*
+	 * Handles of the new vault may be the same numbers, but other secrets.
+	 */
 	for (int i = 0; i < 2; i++) {
 		ASSERT_EQ(0, sm_create(v.fd, LENGTH, &handle));
 		ASSERT_EQ(0, sm_read(v.fd, handle, bytes, 0, sizeof(bytes)));
@@ -555,7 +564,10 @@ TEST_F(victim, maps_tell_that_it_is_guarded)
 			TH_LOG("%sin %s", unset[i], flags);
 		}
 	}
-	/* Open as one secret is, its pages are nobody's to swap or move. */
+	/*
+	 * Although one secret is open, the view has no pages to be swapped or
+	 * moved.
+	 */
 	ASSERT_TRUE(at_smaps(t->pid, t->view, "Rss:", value, sizeof(value)));
 	EXPECT_EQ(0, atoi(value));
 	ASSERT_TRUE(at_smaps(t->pid, t->view, "Swap:", value, sizeof(value)));
@@ -566,7 +578,7 @@ TEST_F(victim, maps_tell_that_it_is_guarded)
 	EXPECT_LE(LENGTH / 1024, atoi(value));
 }
 
-/* The page tables of the owner, as far as root is shown them. */
+/* What /proc/PID/pagemap shows to root of the owner's page table. */
 TEST_F(victim, pagemap_tells_no_page_of_it)
 {
 	struct victim *t = self->t;
@@ -583,7 +595,10 @@ TEST_F(victim, pagemap_tells_no_page_of_it)
 	}
 }
 
-/* In the first 4 GiB; where there is no memory, the kernel says that instead. */
+/*
+ * Whether a page of the first 4 GiB is marked reserved. Where no memory is, the
+ * kernel says so instead.
+ */
 static bool some_page_is_reserved(int kpageflags)
 {
 	uint64_t flags[512];
@@ -602,8 +617,9 @@ static bool some_page_is_reserved(int kpageflags)
 }
 
 /*
- * Nobody who comes by a page's number can take a reference to it: its count
- * is 0, as a free page's. Nor is it marked reserved, which VFIO would map.
+ * Who knows the number of a secret's page cannot take a reference to it: its
+ * count is 0, as of a free page. Nor is the page marked reserved: VFIO would
+ * map that.
  */
 TEST_F(victim, pages_cannot_be_pinned_by_their_number)
 {
@@ -650,7 +666,10 @@ TEST(closed_secret_is_wiped_from_memory)
 		SKIP(return, "no /vm/reader.ko");
 	reader = at_reader_open();
 
-	/* Control: while they live, open or shut, they are there. */
+	/*
+	 * Control: the bytes are in the pages while the secrets live, open or
+	 * shut.
+	 */
 	EXPECT_EQ(0, at_reader_looks(reader, t->plain_pfn, 0, t->plain_seed));
 	EXPECT_EQ(0, at_reader_looks(reader, t->open_pfn, 0, t->open_seed));
 	EXPECT_EQ(0, at_reader_looks(reader, t->shut_pfn, 0, t->shut_seed));
@@ -659,7 +678,7 @@ TEST(closed_secret_is_wiped_from_memory)
 	ASSERT_EQ(0, sm_close(t->fd, t->open));
 	EXPECT_EQ(1, at_reader_looks(reader, t->open_pfn, 0, t->open_seed));
 
-	/* And when nobody closes it but its file. */
+	/* Also where no CLOSE, but the end of the file, ends the secret. */
 	munmap(t->view, SM_VIEW_LENGTH);
 	EXPECT_EQ(0, at_reader_looks(reader, t->shut_pfn, 0, t->shut_seed));
 	close(t->fd);
@@ -696,11 +715,11 @@ TEST(killed_owner_leaves_nothing_in_memory)
 	close(reader);
 }
 
-/* From here on the victim attacks itself, as code of its own may be made to. */
+/* From here on the victim attacks itself, as a bug may make its own code do. */
 FIXTURE(self)
 {
 	struct victim *t;
-	/* Each address with what must be got from it. */
+	/* The addresses that are attacked; only plain ones may be got. */
 	struct {
 		const char *name;
 		unsigned char *bytes;
@@ -795,7 +814,7 @@ TEST_F(self, vmsplice_takes_no_page)
 				   vmsplice(end[1], &from, 1, flags[f]));
 		}
 	}
-	/* In the pipe are the control's bytes, twice, and no others. */
+	/* The pipe has only the bytes of the control, once for each flag. */
 	for (size_t f = 0; f < ARRAY_SIZE(flags); f++) {
 		EXPECT_EQ(LENGTH, read(end[0], got, LENGTH));
 		EXPECT_TRUE(at_is(got, LENGTH, self->t->plain_seed));
@@ -805,7 +824,7 @@ TEST_F(self, vmsplice_takes_no_page)
 	EXPECT_EQ(EAGAIN, errno);
 }
 
-/* The file itself feeds no pipe: it has no bytes, a vault least of all. */
+/* The file itself cannot be spliced or sent: as a file it has no bytes. */
 TEST_F(self, vault_is_not_read_as_a_file)
 {
 	unsigned char bytes[64];
@@ -836,7 +855,10 @@ TEST_F(self, vault_is_not_read_as_a_file)
 	EXPECT_EQ(EINVAL, errno);
 }
 
-/* A disk reads and writes the pages themselves, past every check at copying. */
+/*
+ * Direct I/O reads and writes the pages themselves, with no copy that could be
+ * refused.
+ */
 TEST_F(self, direct_io_takes_no_page)
 {
 	unsigned char *got = malloc(LENGTH);
@@ -861,7 +883,7 @@ TEST_F(self, direct_io_takes_no_page)
 	for (size_t i = 0; i < ARRAY_SIZE(self->rows); i++)
 		EXPECT_ROW(i, LENGTH, EFAULT,
 			   pread(direct, self->rows[i].bytes, LENGTH, 0));
-	/* Control: the open one is open; an ordinary write copies it. */
+	/* Control: an ordinary write copies the open secret. */
 	EXPECT_EQ(LENGTH, pwrite(buffered, self->t->open_bytes, LENGTH, 0));
 	memset(got, 0, LENGTH);
 	EXPECT_EQ(LENGTH, pwrite(buffered, got, LENGTH, 0));
@@ -892,7 +914,7 @@ TEST_F(self, io_uring_registers_no_page)
 	close(ring);
 }
 
-/* A shared futex is found by its page. */
+/* The kernel finds a shared futex by its page. */
 TEST_F(self, shared_futex_finds_no_page)
 {
 	const struct timespec soon = { .tv_nsec = 1 };
@@ -902,7 +924,9 @@ TEST_F(self, shared_futex_finds_no_page)
 
 		if (self->rows[i].bytes != self->t->shut_bytes)
 			memcpy(&value, self->rows[i].bytes, 4);
-		/* FUTEX_WAIT, with another value than stands there. */
+		/*
+		 * FUTEX_WAIT with a value other than the one that stands there.
+		 */
 		errno = 0;
 		EXPECT_EQ(-1, syscall(SYS_futex, self->rows[i].bytes, 0,
 				      value + 1, &soon));
@@ -937,7 +961,9 @@ static int fork_child(void *arg)
 
 TEST_F(self, forked_child_inherits_nothing)
 {
-	/* With the kernel asked to copy the view, too. */
+	/*
+	 * The second time, the kernel is asked to copy the view to the child.
+	 */
 	for (int i = 0; i < 2; i++) {
 		struct fork_child *c = mmap(NULL, sizeof(*c),
 					    PROT_READ | PROT_WRITE,
@@ -1020,7 +1046,7 @@ static int passed_child(void *arg)
 	struct passed *p = arg;
 	unsigned char byte;
 
-	/* The control first: this file's bytes come with it. */
+	/* The control comes first: a file whose bytes its receiver can read. */
 	p->fd = passed_receive(p->socket);
 	if (p->fd < 0 || pread(p->fd, &byte, 1, 0) != 1)
 		return 1;
@@ -1054,8 +1080,9 @@ TEST_F(self, passed_file_answers_nobody)
 }
 
 /*
- * exec: this program again, with the file inherited. Runs before main() when
- * the environment says so; the exit status is the first check that failed.
+ * exec: this program runs again, with the inherited file, and these checks run
+ * before main() if the environment says so. The exit status is the first that
+ * failed.
  */
 #define EXEC_VARIABLE "SECMEM_ATTACK_TEST_EXEC"
 
@@ -1123,7 +1150,7 @@ TEST(exec_ends_what_the_file_held)
 	EXPECT_EQ(0, sm_run(exec_run, victim_struct()));
 }
 
-/* Core dumps: one that the kernel really writes, with all that it may hold. */
+/* A core dump that the kernel really writes, with all that it may hold. */
 #define CORE_PATTERN "/proc/sys/kernel/core_pattern"
 #define CORE "/tmp/secmem-core"
 
@@ -1137,7 +1164,7 @@ static int core_dump(void *arg)
 	if (setrlimit(RLIMIT_CORE, &all) || prctl(PR_SET_DUMPABLE, 1) ||
 	    at_put("/proc/self/coredump_filter", "0x1ff"))
 		return 102;
-	/* What the kernel says to each wish to have it dumped after all. */
+	/* Even the process itself asks for the view to be dumped. */
 	madvise(t->view, SM_VIEW_LENGTH, MADV_DODUMP);
 	abort();
 }

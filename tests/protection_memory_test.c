@@ -53,7 +53,7 @@ FIXTURE_TEARDOWN(view)
 	sm_vault_close(&self->v);
 }
 
-/* The access that is held still is one: to read, or to write as well. */
+/* The held access still opens the bytes: to read, or to write as well. */
 #define EXPECT_OPEN(bytes, write)                                \
 	do {                                                     \
 		EXPECT_EQ(0, sm_touch(bytes, NULL));             \
@@ -62,7 +62,7 @@ FIXTURE_TEARDOWN(view)
 			  sm_poke(bytes, at_first(self->seed))); \
 	} while (0)
 
-/* Neither to read nor to write. */
+/* The bytes can be neither read nor written. */
 #define EXPECT_SHUT(bytes)                                 \
 	do {                                               \
 		EXPECT_EQ(SIGSEGV, sm_touch(bytes, NULL)); \
@@ -113,14 +113,14 @@ TEST_F(view, write_under_read_is_sigsegv)
 	EXPECT_EQ(SIGSEGV, sm_poke(bytes, 0));
 	EXPECT_EQ(SIGSEGV, sm_poke(bytes + LENGTH - 1, 0));
 	EXPECT_TRUE(at_is(bytes, LENGTH, self->seed));
-	/* Nesting makes it no better. */
+	/* A nested READ does not make them writable. */
 	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ, NULL));
 	EXPECT_EQ(SIGSEGV, sm_poke(bytes, 0));
 	ASSERT_EQ(0, sm_release(self->v.fd, self->handle));
 	EXPECT_OPEN(bytes, false);
 	ASSERT_EQ(0, sm_release(self->v.fd, self->handle));
 
-	/* Nor a WRITE before it. */
+	/* Nor does a WRITE access before. */
 	bytes = sm_vault_acquire(&self->v, self->handle, SECMEM_WRITE, &err);
 	ASSERT_EQ(0, err);
 	EXPECT_OPEN(bytes, true);
@@ -157,11 +157,11 @@ TEST_F(view, system_call_on_shut_memory_is_efault)
 		  sm_acquire(self->v.fd, self->handle, SECMEM_WRITE, &offset));
 	bytes = self->v.view + offset;
 
-	/* Open: both ways go. */
+	/* Open to write: read(2) and write(2) both work on it. */
 	ASSERT_EQ(LENGTH, write(end[1], bytes, LENGTH));
 	ASSERT_EQ(LENGTH, read(end[0], bytes, LENGTH));
 	EXPECT_OPEN(bytes, true);
-	/* With one byte too many, none. */
+	/* With one byte beyond its end, write(2) writes nothing. */
 	errno = 0;
 	EXPECT_EQ(-1, write(end[1], bytes, LENGTH + 1));
 	EXPECT_EQ(EFAULT, errno);
@@ -170,7 +170,7 @@ TEST_F(view, system_call_on_shut_memory_is_efault)
 	EXPECT_EQ(EAGAIN, errno);
 	ASSERT_EQ(0, sm_release(self->v.fd, self->handle));
 
-	/* Shut: neither, and the pipe has nothing of it. */
+	/* Shut: neither works, and the pipe stays empty. */
 	errno = 0;
 	EXPECT_EQ(-1, write(end[1], bytes, LENGTH));
 	EXPECT_EQ(EFAULT, errno);
@@ -185,7 +185,7 @@ TEST_F(view, system_call_on_shut_memory_is_efault)
 	while (read(end[0], got, sizeof(got)) > 0)
 		;
 
-	/* Open to read: out, not in. */
+	/* Open to read: write(2) reads from it, read(2) cannot write to it. */
 	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ, NULL));
 	ASSERT_EQ(LENGTH, write(end[1], bytes, LENGTH));
 	errno = 0;
@@ -195,7 +195,7 @@ TEST_F(view, system_call_on_shut_memory_is_efault)
 	ASSERT_EQ(0, sm_release(self->v.fd, self->handle));
 }
 
-/* A futex compares: an oracle for bytes that one may not read. */
+/* A futex compares its word, which would tell bytes that one may not read. */
 TEST_F(view, futex_tells_nothing_of_shut_memory)
 {
 	const struct timespec soon = { .tv_nsec = 1 };
@@ -225,7 +225,9 @@ TEST_F(view, guard_page_stands_on_each_side)
 	unsigned char *end;
 	int err;
 
-	/* The first place of all is among them. */
+	/*
+	 * A new vault, so that the first place of a view is among those tried.
+	 */
 	sm_vault_close(&self->v);
 	ASSERT_EQ(0, sm_vault_open(&self->v));
 	end = self->v.view + SM_VIEW_LENGTH;
@@ -244,7 +246,7 @@ TEST_F(view, guard_page_stands_on_each_side)
 		EXPECT_EQ(0, sm_poke(first, *first));
 		EXPECT_EQ(0, sm_poke(bytes[i], 1));
 		EXPECT_EQ(0, sm_poke(last, 2));
-		/* They are the view's own, not what happens to lie beside it. */
+		/* The guard pages lie within the view. */
 		EXPECT_LE(self->v.view, first - SM_PAGE);
 		EXPECT_GE(end, last + 1 + SM_PAGE);
 		EXPECT_EQ(SIGSEGV, sm_touch(first - 1, NULL));
@@ -337,7 +339,7 @@ TEST_F(view, alignment_gives_overrun_up_and_says_so)
 	}
 }
 
-/* Damage at that distance from the first byte is found and told. */
+/* A wrong byte at this distance from the first one is found, and told. */
 #define EXPECT_DAMAGE_TOLD(length_, align_, at_)                               \
 	do {                                                                   \
 		struct secmem_create_args c;                                   \
@@ -360,13 +362,13 @@ TEST_F(view, alignment_gives_overrun_up_and_says_so)
 		ASSERT_EQ(0, err);                                             \
 		bytes[at_] ^= 1;                                               \
 		EXPECT_EQ(-EBADMSG, sm_release(self->v.fd, c.handle));         \
-		/* Which has happened. */                                      \
+		/* The release has happened all the same. */                   \
 		ASSERT_EQ(0, sm_stat(self->v.fd, c.handle, &st));              \
 		EXPECT_EQ(0, st.writers);                                      \
 		EXPECT_EQ(0, st.protection);                                   \
 		EXPECT_EQ(SIGSEGV, sm_touch(bytes, NULL));                     \
 		EXPECT_EQ(-EINVAL, sm_release(self->v.fd, c.handle));          \
-		/* The end tells it once more, and is the end. */              \
+		/* CLOSE tells it once more, and has closed the secret. */     \
 		EXPECT_EQ(-EBADMSG, sm_close(self->v.fd, c.handle));           \
 		ASSERT_EQ(0, sm_stat(self->v.fd, c.handle, &st));              \
 		EXPECT_EQ(SECMEM_STATE_CLOSED, st.state);                      \
@@ -379,14 +381,14 @@ TEST_F(view, damaged_canary_is_told_by_release_and_close)
 	EXPECT_DAMAGE_TOLD(LENGTH, 0, -8);
 	EXPECT_DAMAGE_TOLD(1, 0, -1);
 	EXPECT_DAMAGE_TOLD(SM_PAGE + 1, 0, -1);
-	/* With an alignment there is one behind the data too. */
+	/* Aligned data has a canary behind it as well. */
 	EXPECT_DAMAGE_TOLD(33, 32, 33);
 	EXPECT_DAMAGE_TOLD(100, 64, 100);
 	EXPECT_DAMAGE_TOLD(100, 64, -1);
 	EXPECT_DAMAGE_TOLD(4000, 4096, 4000);
 }
 
-/* The last holder of a closing secret tells it to the closer as well. */
+/* A closer that waits for the last holder is told of the damage as well. */
 TEST_F(view, damaged_canary_is_told_to_a_waiting_closer)
 {
 	struct sm_call closer = {
@@ -425,9 +427,15 @@ TEST_F(view, canary_is_random_and_the_slack_tells_nothing)
 		set = 0;
 		for (int j = 0; j < 8; j++)
 			set += canary[i][j] != 0;
-		/* All zero once in 2^64, six zeros once in 2^43. */
+		/*
+		 * By chance all are zero once in 2^64, and six of them once in
+		 * 2^43.
+		 */
 		EXPECT_LT(2, set);
-		/* Pages come from the kernel: nothing of it is left in them. */
+		/*
+		 * In front of the canary the page is zero: the kernel left
+		 * nothing in it.
+		 */
 		first = (unsigned char *)((uintptr_t)bytes & ~(SM_PAGE - 1));
 		for (size_t at = 0; at + 16 < (size_t)(bytes - first); at++)
 			if (first[at]) {
@@ -438,7 +446,7 @@ TEST_F(view, canary_is_random_and_the_slack_tells_nothing)
 	}
 	EXPECT_NE(0, memcmp(canary[0], canary[1], 8));
 
-	/* It begins so far before the end of its page. */
+	/* The data begins 4096 bytes before the end of its page. */
 	ASSERT_EQ(0, sm_create_as(self->v.fd, 100, 4096, 0, NULL, 0, &c));
 	bytes = sm_vault_acquire(&self->v, c.handle, SECMEM_READ, &err);
 	ASSERT_EQ(0, err);
@@ -506,13 +514,13 @@ TEST_F(view, mremap_is_refused)
 		}
 		if (!mode)
 			continue;
-		/* What a refused move opened and shut again dropped nothing. */
+		/* The refused calls have ended no access, nor begun one. */
 		EXPECT_EQ(0, sm_release(self->v.fd, self->handle));
 		EXPECT_EQ(-EINVAL, sm_release(self->v.fd, self->handle));
 		EXPECT_SHUT(bytes);
 	}
 
-	/* Control: another mapping takes each of them. */
+	/* Control: each call works on another mapping. */
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		int fd = memfd_create("control", MFD_CLOEXEC);
 		unsigned char *plain;
@@ -528,7 +536,7 @@ TEST_F(view, mremap_is_refused)
 		munmap(plain + length, length);
 		got = mremap(plain + rows[i].at, rows[i].old_length,
 			     rows[i].new_length, rows[i].flags, target);
-		/* Old kernels know DONTUNMAP of private memory alone. */
+		/* Old kernels have DONTUNMAP for private memory only. */
 		if (got == MAP_FAILED && errno == EINVAL &&
 		    rows[i].flags & MREMAP_DONTUNMAP)
 			TH_LOG("row %zu is without a control here", i);
@@ -582,13 +590,16 @@ TEST_F(view, a_part_of_it_cannot_be_changed)
 		EXPECT_EQ(MAP_FAILED,
 			  mmap(at, parts[i].length, PROT_READ,
 			       MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-		/* The kernel's word for a hole that it could not make. */
+		/*
+		 * The error that the kernel has for a mapping that it cannot
+		 * split.
+		 */
 		EXPECT_TRUE(errno == ENOMEM || errno == EINVAL);
 		EXPECT_OPEN(bytes, true);
 	}
 	EXPECT_EQ(0, sm_release(self->v.fd, self->handle));
 
-	/* Control: each goes with an ordinary mapping. */
+	/* Control: each call works on a part of an ordinary mapping. */
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		unsigned char *plain = mmap(NULL, length, PROT_READ,
 					    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -627,7 +638,10 @@ TEST_F(view, memory_mapped_over_all_of_it_is_empty)
 	EXPECT_EQ(0, bytes[0]);
 	bytes[0] = 42;
 
-	/* No view: neither another access nor a view while one is held. */
+	/*
+	 * Without a view there is no further access; and no view while one is
+	 * held.
+	 */
 	EXPECT_EQ(-ENXIO, sm_acquire(self->v.fd, self->handle,
 				     SECMEM_READ | SECMEM_NOWAIT, &offset));
 	errno = 0;
@@ -645,7 +659,9 @@ TEST_F(view, memory_mapped_over_all_of_it_is_empty)
 	EXPECT_EQ(0, sm_release(self->v.fd, self->handle));
 }
 
-/* What lies where its view was is looked at, not only that something does. */
+/*
+ * A mapping where the view was is not enough: it has to be this grant's view.
+ */
 TEST_F(view, view_of_another_vault_at_its_place_is_not_its_own)
 {
 	unsigned char *bytes, *view = self->v.view;
@@ -674,15 +690,15 @@ TEST_F(view, view_of_another_vault_at_its_place_is_not_its_own)
 
 /*
  * munmap takes the view's pages out with mmap_lock held for reading only, and
- * tells the module last. An ACQUIRE in between that trusts an address which it
- * knew before puts an entry where no mapping is, and the next mapping there
- * shows the secret. Behind the view lies memory that the same munmap must take
- * out, which makes the gap wide; before it lies a page that stays, and with it
- * the page table.
+ * tells the module last. In between, an ACQUIRE that trusts an address from
+ * before would put an entry where no mapping is, and the next mapping there
+ * would show the secret. Behind the view lies memory that the same munmap has
+ * to take out, so that this takes long. In front of it a page stays mapped, and
+ * with it the page table.
  */
 #define RACE_VIEW (16 * SM_PAGE)
 #define RACE_BEHIND (128 * SM_PAGE)
-/* What a page of page-table entries maps. */
+/* The memory that one page of page-table entries maps. */
 #define RACE_TABLE (SM_PAGE / sizeof(uint64_t) * SM_PAGE)
 #define RACE_ROUNDS 400
 #define RACE_MS 6000
@@ -726,7 +742,7 @@ TEST(munmap_against_acquire_leaves_nothing_readable)
 
 	r.fd = sm_open();
 	ASSERT_LE(0, r.fd);
-	/* A boundary of a table inside would give the view a table of its own. */
+	/* All lies behind one page of entries: the view has none of its own. */
 	area = mmap(NULL, 2 * RACE_TABLE, PROT_NONE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	ASSERT_NE(MAP_FAILED, area);
@@ -743,7 +759,7 @@ TEST(munmap_against_acquire_leaves_nothing_readable)
 	ASSERT_EQ(0, at_secret(&v, SM_PAGE, seed, &r.handle));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, race_acquire, &r));
 
-	/* As many as a slow machine has time for; a few show nothing. */
+	/* As many rounds as there is time for, and 20 at least. */
 	while (rounds < RACE_ROUNDS && (rounds < 20 || sm_now() < until)) {
 		unsigned long before;
 
@@ -752,7 +768,7 @@ TEST(munmap_against_acquire_leaves_nothing_readable)
 					   MAP_PRIVATE | MAP_ANONYMOUS |
 						   MAP_FIXED | MAP_POPULATE,
 					   -1, 0));
-		/* The other is under way. */
+		/* Wait until the other thread is under way. */
 		before = __atomic_load_n(&r.held, __ATOMIC_RELAXED);
 		ASSERT_EQ(0, SM_WAIT_UNTIL(__atomic_load_n(&r.held,
 							   __ATOMIC_RELAXED) !=
@@ -817,7 +833,7 @@ TEST_F(view, mprotect_narrows_and_widens_under_write)
 	EXPECT_SHUT(bytes);
 }
 
-/* The view was narrow when the access began. */
+/* The view is read-only when the access begins. */
 TEST_F(view, access_grants_no_more_than_the_view)
 {
 	unsigned char *bytes;
@@ -862,12 +878,16 @@ TEST_F(view, mprotect_never_widens_what_the_access_grants)
 					      narrow[i]));
 			ASSERT_EQ(0, mprotect(self->v.view, SM_VIEW_LENGTH,
 					      PROT_READ | PROT_WRITE));
-			/* Write first, then read, then write. */
+			/*
+			 * A write, then a read, and in the next round a write.
+			 */
 			EXPECT_EQ(SIGSEGV, sm_poke(bytes, 0));
 			EXPECT_OPEN(bytes, false);
 		}
 		ASSERT_EQ(0, sm_release(self->v.fd, self->handle));
-		/* Without an access there is nothing that it could widen. */
+		/*
+		 * mprotect that widens a view without an access opens nothing.
+		 */
 		ASSERT_EQ(0, mprotect(self->v.view, SM_VIEW_LENGTH, narrow[i]));
 		ASSERT_EQ(0, mprotect(self->v.view, SM_VIEW_LENGTH,
 				      PROT_READ | PROT_WRITE));
@@ -956,7 +976,10 @@ TEST(view_of_a_read_only_file_stays_read_only)
 	EXPECT_EQ(0, sm_release(fd, c.handle));
 	close(fd);
 
-	/* Control: a file that was opened to write may. */
+	/*
+	 * Control: the view of a file that was opened to write may be made
+	 * writable.
+	 */
 	fd = sm_open();
 	v.view = sm_map(fd, SM_VIEW_LENGTH, PROT_READ);
 	ASSERT_NE(MAP_FAILED, v.view);
@@ -988,7 +1011,7 @@ TEST(view_is_shared_from_zero_and_one)
 	errno = 0;
 	EXPECT_EQ(MAP_FAILED, sm_map(fd, SM_PAGE, PROT_READ));
 	EXPECT_EQ(EBUSY, errno);
-	/* When it is gone there may be another. */
+	/* Once the view is gone, there may be another. */
 	ASSERT_EQ(0, munmap(view, SM_PAGE));
 	view = sm_map(fd, 16 * SM_PAGE, PROT_READ);
 	EXPECT_NE(MAP_FAILED, view);
@@ -1018,7 +1041,7 @@ TEST(mmap_puts_nothing_in)
 	close(fd);
 }
 
-/* Advice for any private memory of one's own; some kernels lack some. */
+/* Whether this kernel knows this advice, for private memory. */
 static bool advice_known(int advice)
 {
 	void *page = mmap(NULL, SM_PAGE, PROT_READ | PROT_WRITE,
@@ -1030,8 +1053,8 @@ static bool advice_known(int advice)
 }
 
 /*
- * What each advice returns for a view, and that it neither loses nor shows a
- * byte. The control is what a shared mapping of a file in memory says.
+ * What each advice returns for a view. None loses or shows a byte. The control
+ * is what a shared mapping of a file in memory gets.
  */
 TEST_F(view, madvise_neither_loses_nor_shows)
 {
@@ -1155,7 +1178,10 @@ TEST_F(view, locking_memory_puts_nothing_in)
 	EXPECT_SHUT(bytes);
 }
 
-/* Clearing soft-dirty bits write-protects what is mapped and its flags. */
+/*
+ * To clear soft-dirty bits write-protects what is mapped, and changes VMA
+ * flags.
+ */
 TEST_F(view, soft_dirty_cleared_changes_no_access)
 {
 	unsigned char *bytes;
@@ -1173,7 +1199,7 @@ TEST_F(view, soft_dirty_cleared_changes_no_access)
 	ASSERT_EQ(0, sm_release(self->v.fd, self->handle));
 	EXPECT_SHUT(bytes);
 
-	/* What is put in after it. */
+	/* Entries that are put in after that. */
 	bytes = sm_vault_acquire(&self->v, self->handle, SECMEM_WRITE, &err);
 	ASSERT_EQ(0, err);
 	EXPECT_OPEN(bytes, true);
@@ -1234,7 +1260,9 @@ TEST_F(view, remap_file_pages_shows_nothing)
 
 	bytes = sm_vault_acquire(&self->v, self->handle, SECMEM_WRITE, &err);
 	ASSERT_EQ(0, err);
-	/* Control: where the kernel has the call it shuffles other memory. */
+	/*
+	 * Control: other memory can be remapped, if this kernel has the call.
+	 */
 	self->plain[2 * SM_PAGE] = 3;
 	if (syscall(SYS_remap_file_pages, self->plain, SM_PAGE, 0, 2, 0)) {
 		ASSERT_EQ(ENOSYS, errno);

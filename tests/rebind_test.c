@@ -2,8 +2,8 @@
 /*
  * The file of a vault after its user's end. A grant of the whole vault that is
  * bound a second time neither sees nor keeps what was made before; one that
- * nobody has used yet sees all at its first binding; one of a single secret
- * keeps it through every binding.
+ * nobody has used yet sees all at its first binding; a grant of one secret
+ * keeps that through every binding.
  */
 #include "peer.h"
 
@@ -18,10 +18,10 @@
 FIXTURE(rebind)
 {
 	int watch; /* a file that only asks for INFO */
-	int file; /* of the vault, as the owner has it; not used here */
+	int file; /* the owner's file of the vault; not used here */
 	struct peer owner;
 	uint64_t kept, lost;
-	int keeper; /* a grant of kept for COMPARE alone, used here */
+	int keeper; /* a grant of `kept`, with COMPARE; used here */
 	unsigned char bytes[LENGTH];
 };
 
@@ -39,7 +39,7 @@ static int create_by(struct peer *p, uint64_t *handle)
 	return err;
 }
 
-/* The file that it exported. */
+/* Has a peer export: the file that it made. */
 static int export_by(struct peer *p, uint64_t handle, uint32_t rights, int *fd)
 {
 	struct peer_ask ask = {
@@ -81,7 +81,7 @@ static int start_with(struct peer *p, int fd)
 	return err ?: peer_give(p, fd);
 }
 
-/* An owner with two secrets, one of which somebody else keeps. */
+/* Starts an owner with two secrets, one of which somebody else keeps. */
 static int owner_begin(FIXTURE_DATA(rebind) * self)
 {
 	uint32_t equal;
@@ -131,7 +131,7 @@ FIXTURE_TEARDOWN(rebind)
 	close(self->watch);
 }
 
-/* So many secrets there are. */
+/* There are so many secrets. */
 #define EXPECT_SECRETS(count)                             \
 	do {                                              \
 		struct secmem_info now;                   \
@@ -139,7 +139,7 @@ FIXTURE_TEARDOWN(rebind)
 		EXPECT_EQ(count, (int)now.secrets);       \
 	} while (0)
 
-/* Whoever calls, the secret is there for who keeps it, and as it was. */
+/* The secret that the keeper's grant keeps is there, unchanged. */
 #define EXPECT_KEPT                                                            \
 	do {                                                                   \
 		uint32_t equal = 0;                                            \
@@ -154,8 +154,8 @@ FIXTURE_TEARDOWN(rebind)
 	} while (0)
 
 /*
- * Every call on what is as good as closed for a file: 0, or the number of the
- * first one that says something else.
+ * Makes every call on a secret that shall be as good as closed for the peer's
+ * file: 0, or the number of the first call that says something else.
  */
 static int as_good_as_closed(struct peer *p, uint64_t handle)
 {
@@ -248,7 +248,7 @@ static int come_by(enum way way, struct peer *owner, int file, struct peer *p)
 	return err;
 }
 
-/* After come_by(), and whoever stands stopped. */
+/* Ends what come_by() left, also a process that is stopped. */
 static void leave(enum way way, struct peer *owner, struct peer *p)
 {
 	if (way == BY_FORK || way == BY_FORK_EXEC) {
@@ -266,9 +266,9 @@ static void leave(enum way way, struct peer *owner, struct peer *p)
 }
 
 /*
- * Whoever binds a vault's file anew gets none of what was made before, neither
- * what ended with the owner nor what somebody else keeps; as a vault the file
- * goes on.
+ * Whoever binds a vault's file anew reaches nothing that was made before:
+ * neither what ended with the owner nor what somebody else keeps. The file
+ * still serves as a vault.
  */
 TEST_F(rebind, file_bound_anew_reaches_nothing_older)
 {
@@ -303,7 +303,7 @@ TEST_F(rebind, file_bound_anew_reaches_nothing_older)
 	}
 }
 
-/* As often as it is bound. */
+/* Each binding of a file begins without secrets. */
 TEST_F(rebind, each_binding_begins_anew)
 {
 	uint64_t made, last = self->lost;
@@ -316,7 +316,9 @@ TEST_F(rebind, each_binding_begins_anew)
 		EXPECT_EQ(0, as_good_as_closed(&p, self->kept));
 		EXPECT_EQ(0, as_good_as_closed(&p, last));
 		ASSERT_EQ(0, create_by(&p, &made));
-		/* Kept by the test, but not for the next. */
+		/*
+		 * The test keeps the secret, but the next user does not see it.
+		 */
 		ASSERT_EQ(0, export_by(&p, made, SECMEM_RIGHT_READ, &fd));
 		ASSERT_EQ(0, read_by(&p, made, (unsigned char[LENGTH]){ 0 }));
 		ASSERT_EQ(128 + SIGKILL, peer_kill(&p));
@@ -331,7 +333,9 @@ TEST_F(rebind, each_binding_begins_anew)
 	EXPECT_KEPT;
 }
 
-/* The view of who bound it anew: a place of what is older is as one of none. */
+/*
+ * In the view of a file bound anew, the place of an older secret shows nothing.
+ */
 TEST_F(rebind, view_of_a_file_bound_anew_shows_nothing_older)
 {
 	uint64_t offset, own, made;
@@ -352,7 +356,7 @@ TEST_F(rebind, view_of_a_file_bound_anew_shows_nothing_older)
 	ASSERT_EQ(0, peer_map_view(&p, VIEW, PROT_READ | PROT_WRITE));
 	EXPECT_EQ(SIGBUS, peer_touch(&p, offset, 1, NULL));
 	EXPECT_EQ(SIGBUS, peer_poke(&p, offset, 0, 1));
-	/* How long it is, a guard page does not tell. */
+	/* The guard page does not tell how long the older secret is. */
 	EXPECT_EQ(SIGBUS, peer_touch(&p, offset + LENGTH, 1, NULL));
 	ASSERT_EQ(0, create_by(&p, &made));
 	ASSERT_EQ(0, peer_acquire(&p, made, SECMEM_WRITE, &own));
@@ -363,7 +367,10 @@ TEST_F(rebind, view_of_a_file_bound_anew_shows_nothing_older)
 	EXPECT_KEPT;
 }
 
-/* What it exports has its bound, also a vault's file that nobody has used. */
+/*
+ * Grants that a file bound anew exports reach no further than that file, also
+ * those that nobody has used.
+ */
 TEST_F(rebind, export_of_a_file_bound_anew_reaches_no_further)
 {
 	struct peer p, heir, next;
@@ -381,7 +388,7 @@ TEST_F(rebind, export_of_a_file_bound_anew_reaches_no_further)
 	ASSERT_EQ(0, start_with(&heir, whole));
 	EXPECT_EQ(0, as_good_as_closed(&heir, self->kept));
 	EXPECT_EQ(0, read_by(&heir, made, self->bytes));
-	/* And what that exports. */
+	/* Nor do grants that such a grant exports. */
 	ASSERT_EQ(0, export_by(&heir, SECMEM_HANDLE_NONE, ALL, &fd));
 	ASSERT_EQ(0, start_with(&next, fd));
 	close(fd);
@@ -399,7 +406,9 @@ TEST_F(rebind, export_of_a_file_bound_anew_reaches_no_further)
 	EXPECT_KEPT;
 }
 
-/* One that was exported and never used: whoever comes first, sees all of it. */
+/*
+ * A grant of a vault that was exported and never used: its first user sees all.
+ */
 TEST_F(rebind, file_that_nobody_used_is_of_all_at_its_first_binding)
 {
 	struct peer p;
@@ -412,7 +421,7 @@ TEST_F(rebind, file_that_nobody_used_is_of_all_at_its_first_binding)
 		}
 		ASSERT_EQ(0, export_by(&self->owner, SECMEM_HANDLE_NONE, ALL,
 				       &fd));
-		/* A process that only carries it: INFO is no use. */
+		/* A process that only carries the file does not use it. */
 		ASSERT_EQ(0, start_with(&p, fd));
 		ASSERT_EQ(128 + SIGKILL, peer_kill(&self->owner));
 		EXPECT_SECRETS(2);
@@ -431,8 +440,8 @@ TEST_F(rebind, file_that_nobody_used_is_of_all_at_its_first_binding)
 }
 
 /*
- * A service that leaves a file with its manager, is killed and started again,
- * twice. The manager, this test, never uses what it stores.
+ * A service leaves a file with its manager, is killed and started again, twice.
+ * The manager, which is this test, never uses the file.
  */
 TEST_F(rebind, service_is_restarted_with_an_unused_file_of_its_vault)
 {
@@ -446,13 +455,13 @@ TEST_F(rebind, service_is_restarted_with_an_unused_file_of_its_vault)
 		ASSERT_EQ(0, start_with(&p, stored));
 		EXPECT_EQ(0, read_by(&p, self->lost, self->bytes));
 		EXPECT_EQ(0, read_by(&p, self->kept, self->bytes));
-		/* It leaves another one for the next life. */
+		/* It leaves another file for its next life. */
 		ASSERT_EQ(0, export_by(&p, SECMEM_HANDLE_NONE, ALL, &next));
 		ASSERT_EQ(128 + SIGKILL, peer_kill(&p));
 		close(stored);
 		stored = next;
 	}
-	/* Without one, the third life begins anew. */
+	/* The third life leaves no file: the next one begins with nothing. */
 	ASSERT_EQ(0, start_with(&p, stored));
 	EXPECT_EQ(0, read_by(&p, self->lost, self->bytes));
 	ASSERT_EQ(128 + SIGKILL, peer_kill(&p));
@@ -491,7 +500,7 @@ TEST_F(rebind, service_is_restarted_with_the_file_of_one_secret)
 	int stored, life;
 
 	ASSERT_EQ(0, export_by(&self->owner, self->lost, ALL_OF_ONE, &stored));
-	/* Used before, too: also by the owner itself. */
+	/* Even where the owner itself has used that grant before. */
 	ASSERT_EQ(0, peer_give(&self->owner, stored));
 	ASSERT_EQ(0, read_by(&self->owner, self->lost, self->bytes));
 	ASSERT_EQ(128 + SIGKILL, peer_kill(&self->owner));
@@ -508,8 +517,8 @@ TEST_F(rebind, service_is_restarted_with_the_file_of_one_secret)
 }
 
 /*
- * Two that have all of a vault, one since its beginning and one bound anew:
- * with the first goes what the second does not see, and no more.
+ * Two users of a vault: one has it since its beginning, one bound it anew. With
+ * the first one ends what the second does not see, and nothing else.
  */
 TEST_F(rebind, file_bound_anew_keeps_nothing_older)
 {
@@ -525,7 +534,7 @@ TEST_F(rebind, file_bound_anew_keeps_nothing_older)
 	EXPECT_EQ(0, as_good_as_closed(&p, self->lost));
 	EXPECT_EQ(0, as_good_as_closed(&p, self->kept));
 	EXPECT_EQ(0, read_by(&self->owner, self->lost, self->bytes));
-	/* What the other makes from now on is of both. */
+	/* Both see what either makes from now on. */
 	ASSERT_EQ(0, create_by(&self->owner, &made));
 	ASSERT_EQ(0, write_by(&self->owner, made, self->bytes));
 	EXPECT_EQ(0, read_by(&p, made, self->bytes));
@@ -539,7 +548,10 @@ TEST_F(rebind, file_bound_anew_keeps_nothing_older)
 	EXPECT_KEPT;
 }
 
-/* Each secret goes with the last that sees it, in whatever order they go. */
+/*
+ * Each secret ends with the last grant that sees it, in whatever order they
+ * end.
+ */
 TEST_F(rebind, secret_ends_with_the_last_that_sees_it)
 {
 	static const int orders[][3] = {

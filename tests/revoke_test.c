@@ -161,13 +161,15 @@ TEST_F(revoke, by_a_grant_that_may)
 	ASSERT_EQ(0, ACQUIRE(SECMEM_READ, &offset));
 	ASSERT_EQ(0, peer_start_with(&p, self->v.fd, self->handle,
 				     SECMEM_RIGHT_REVOKE, 0));
-	/* The others may not, and nothing happens when they try. */
+	/*
+	 * Peers without the right may not, and nothing happens when they try.
+	 */
 	EXPECT_EQ(-EACCES,
 		  peer_op(&self->peers[0], SECMEM_IOC_REVOKE, self->handle));
 	EXPECT_EQ(0, sm_touch(self->v.view + offset, NULL));
 	EXPECT_EQ(0, peer_op(&p, SECMEM_IOC_REVOKE, self->handle));
 	EXPECT_EQ(SIGBUS, sm_touch(self->v.view + offset, NULL));
-	/* For good, however often it is asked for. */
+	/* It is gone for good; to revoke it again is no error. */
 	EXPECT_EQ(0, peer_op(&p, SECMEM_IOC_REVOKE, self->handle));
 	EXPECT_EQ(0, REVOKE);
 	EXPECT_EQ(0, peer_stop(&p));
@@ -231,7 +233,9 @@ TEST_F(revoke, wakes_all_who_wait)
 	};
 	size_t i;
 
-	/* A writer, in whose way they all are; some wait in other processes. */
+	/*
+	 * A writer, for which all others wait, some of them in other processes.
+	 */
 	ASSERT_EQ(0, peer_acquire(&self->peers[0], self->handle, SECMEM_WRITE,
 				  NULL));
 	for (i = 0; i < ARRAY_SIZE(calls); i++)
@@ -255,7 +259,10 @@ TEST_F(revoke, wakes_all_who_wait)
 	EXPECT_ENDED;
 }
 
-/* Which call is stuck, who ends the secret, and what the call comes to. */
+/*
+ * The call that is stuck, the call that ends the secret, and the first one's
+ * result.
+ */
 static const struct {
 	unsigned long nr;
 	unsigned long by;
@@ -272,7 +279,10 @@ static const struct {
 	{ SECMEM_IOC_READ, SECMEM_IOC_CLOSE, -EKEYREVOKED },
 };
 
-/* x86 copies in one instruction, which begins anew; others by registers. */
+/*
+ * So many bytes may be in registers when a copy stops at a fault. x86 copies in
+ * one instruction, which reads the bytes anew.
+ */
 #ifdef __x86_64__
 #define IN_REGISTERS 0
 #else
@@ -307,7 +317,7 @@ TEST_F(revoke, copies_on_slow_buffers_neither_delay_nor_outlive_it)
 		ASSERT_EQ(0, sm_call_start(&call));
 		ASSERT_EQ(0, slow_wait(&slow));
 
-		/* Stuck, it holds nothing that anybody waits for. */
+		/* The stuck call holds nothing that others wait for. */
 		EXPECT_EQ(0, sm_acquire(self->v.fd, handle,
 					SECMEM_WRITE | SECMEM_NOWAIT, NULL));
 		EXPECT_EQ(0, sm_release(self->v.fd, handle));
@@ -325,7 +335,9 @@ TEST_F(revoke, copies_on_slow_buffers_neither_delay_nor_outlive_it)
 		EXPECT_EQ(slow_calls[i].result, sm_call_finish(&call))
 		TH_LOG("call %zu", i);
 		if (slow_calls[i].nr == SECMEM_IOC_READ) {
-			/* What arrives afterwards is not the secret. */
+			/*
+			 * Bytes that arrive after the end are not the secret's.
+			 */
 			for (j = seen = 0; j < LENGTH; j++)
 				seen += slow.page[j] == FILL;
 			EXPECT_LE(slow_calls[i].by ? 0 : LENGTH, seen);
@@ -389,7 +401,7 @@ TEST_F(revoke, copies_in_other_processes_never_see_half_of_the_end)
 	EXPECT_LT(0, served);
 }
 
-/* Touches that run while it ends: each byte is right, or is a SIGBUS. */
+/* Touches while the secret ends: each gets the right byte, or SIGBUS. */
 
 struct toucher {
 	pthread_t thread;
@@ -440,7 +452,7 @@ TEST_F_TIMEOUT(revoke, touches_see_the_secret_or_sigbus, 120)
 		before = __atomic_load_n(&t.served, __ATOMIC_RELAXED);
 		__atomic_store_n(&t.bytes, self->v.view + offset,
 				 __ATOMIC_RELEASE);
-		/* It is at it. */
+		/* Wait until the other thread touches it. */
 		ASSERT_EQ(0, SM_WAIT_UNTIL(__atomic_load_n(&t.served,
 							   __ATOMIC_RELAXED) !=
 					   before));
@@ -459,7 +471,7 @@ TEST_F_TIMEOUT(revoke, touches_see_the_secret_or_sigbus, 120)
 /* Everybody at once, on the same few secrets. */
 
 #define STORM_ROUNDS 1500
-/* How many places of a size rest, in module/place.c. */
+/* How many places of one size rest before they serve again (module/place.c). */
 #define QUARANTINE 64
 
 struct storm {
@@ -473,9 +485,9 @@ struct storm {
 };
 
 /*
- * A place rests for QUARANTINE others before it serves again. Who is held up
- * for as long between ACQUIRE and touch finds another's place: shut, or as open
- * as a fellow thread has it.
+ * A place rests for QUARANTINE others before it serves again. A thread that is
+ * held up for so long between ACQUIRE and touch finds another secret's place
+ * there: shut, or open for a fellow thread.
  */
 static bool storm_overtaken(struct storm *s, unsigned int round)
 {
@@ -541,7 +553,7 @@ TEST_F_TIMEOUT(revoke, races_with_accesses_of_many_threads, 120)
 		ASSERT_EQ(0, sm_revoke(self->v.fd, next));
 		__atomic_fetch_add(&storm.round, 1, __ATOMIC_RELEASE);
 	}
-	/* Each side has been seen. */
+	/* Control: secrets were seen whole, too. */
 	EXPECT_EQ(0, SM_WAIT_UNTIL(
 			     __atomic_load_n(&storm.whole, __ATOMIC_RELAXED)));
 	__atomic_store_n(&storm.stop, true, __ATOMIC_RELEASE);
@@ -566,7 +578,7 @@ TEST_F_TIMEOUT(revoke, races_with_accesses_of_many_threads, 120)
 
 enum death { BY_KILL, BY_EXIT, BY_EXEC, BY_EXEC_KEPT, BY_DROP, DEATHS };
 
-/* The writer at peers[0] has the access; then it is no more. */
+/* The peer, which has the access, ends in one of several ways. */
 static int die(struct peer *p, int death)
 {
 	struct peer_ask exec = { .what = PEER_EXEC };
@@ -606,7 +618,9 @@ static int die(struct peer *p, int death)
 				    self->handle, 0, b, LENGTH, NULL));        \
 	} while (0)
 
-/* An ACQUIRE for WRITE whose result cannot be written: its caller has none. */
+/*
+ * An ACQUIRE for WRITE that cannot store its result: its caller has no access.
+ */
 static int acquire_untold(int fd, uint64_t handle)
 {
 	struct secmem_acquire_args *a =
@@ -644,7 +658,10 @@ TEST_F(revoke, readers_are_told_of_a_writer_that_died)
 		EXPECT_READERS(-EOWNERDEAD);
 		EXPECT_READERS(-EOWNERDEAD);
 
-		/* Whatever does not complete a WRITE changes nothing. */
+		/*
+		 * A WRITE that fails mends nothing, nor does an access that was
+		 * not granted.
+		 */
 		EXPECT_EQ(-EFAULT,
 			  sm_write(self->v.fd, self->handle, NULL, 0, LENGTH));
 		EXPECT_EQ(-EINVAL, sm_write(self->v.fd, self->handle, buffer, 1,
@@ -657,7 +674,10 @@ TEST_F(revoke, readers_are_told_of_a_writer_that_died)
 			  sm_copy(self->v.fd, SECMEM_IOC_READ, self->handle,
 				  SECMEM_NOWAIT, 0, buffer, 0, LENGTH, NULL));
 
-		/* In one of two ways it is whole again. */
+		/*
+		 * The end of a WRITE access mends it. Every other time, more
+		 * writers follow.
+		 */
 		if (death % 2) {
 			EXPECT_EQ(0, RELEASE);
 		} else {
@@ -688,7 +708,7 @@ TEST_F(revoke, readers_are_told_of_a_writer_that_died)
 	}
 }
 
-/* The control: who only reads breaks nothing by dying. */
+/* The control: the death of a reader breaks nothing. */
 TEST_F(revoke, readers_may_die)
 {
 	int death;
@@ -718,7 +738,7 @@ TEST_F(revoke, those_who_wait_learn_of_the_writer_that_died)
 	struct sm_call closer = CALL(SECMEM_IOC_CLOSE, 0);
 	size_t i;
 
-	/* Readers are refused. */
+	/* Readers that wait for the dead writer are refused. */
 	ASSERT_EQ(0, peer_acquire(&self->peers[0], self->handle, SECMEM_WRITE,
 				  NULL));
 	for (i = 0; i < ARRAY_SIZE(readers); i++)
@@ -729,7 +749,7 @@ TEST_F(revoke, those_who_wait_learn_of_the_writer_that_died)
 	for (i = 0; i < ARRAY_SIZE(readers); i++)
 		EXPECT_EQ(-EOWNERDEAD, sm_call_finish(&readers[i]));
 
-	/* A writer gets in. */
+	/* A writer that waits gets its access. */
 	ASSERT_EQ(0, peer_acquire(&self->peers[1], self->handle, SECMEM_WRITE,
 				  NULL));
 	ASSERT_EQ(0, sm_call_start(&writer));
@@ -739,7 +759,7 @@ TEST_F(revoke, those_who_wait_learn_of_the_writer_that_died)
 	EXPECT_EQ(0, RELEASE);
 	EXPECT_EQ(0, HAS_FLAG(SECMEM_STAT_OWNERDEAD));
 
-	/* And so does a WRITE, which mends it. */
+	/* A WRITE that waits is done, and mends the secret. */
 	ASSERT_EQ(0, peer_acquire(&self->peers[2], self->handle, SECMEM_WRITE,
 				  NULL));
 	ASSERT_EQ(0, sm_call_start(&copier));
@@ -748,7 +768,7 @@ TEST_F(revoke, those_who_wait_learn_of_the_writer_that_died)
 	EXPECT_EQ(0, sm_call_finish(&copier));
 	EXPECT_EQ(0, HAS_FLAG(SECMEM_STAT_OWNERDEAD));
 
-	/* A closer has nothing left to wait for. */
+	/* A closer that waits for the dead writer succeeds. */
 	ASSERT_EQ(0, peer_start_with(&self->peers[0], self->v.fd, self->handle,
 				     PEER_RIGHTS, 4 * SM_PAGE));
 	ASSERT_EQ(0, peer_acquire(&self->peers[0], self->handle, SECMEM_WRITE,

@@ -15,7 +15,7 @@ static const char text[] = "correct horse battery staple";
 
 static char output[16384];
 
-/* A command of the shell's; its output is left in `output`. */
+/* Runs a command line by the shell; its output is left in `output`. */
 static int says(const char *line, const char *input)
 {
 	return run(line, input, output, sizeof(output));
@@ -26,7 +26,7 @@ static bool said(const char *part)
 	return strstr(output, part);
 }
 
-/* run: of a file or a pipe */
+/* run: secrets from a file or a pipe */
 
 TEST(run_gives_the_command_a_grant_of_what_was_read)
 {
@@ -39,7 +39,10 @@ TEST(run_gives_the_command_a_grant_of_what_was_read)
 			  "secmemctl cat",
 			  text));
 	EXPECT_STREQ(text, output);
-	/* Nor where it would be read from by accident. */
+	/*
+	 * Nor is the descriptor one of the standard three, to be read by
+	 * accident.
+	 */
 	EXPECT_EQ(0, says("exec 5<&0 <&- 2>&-; secmemctl run -f 5 sh -c "
 			  "'test $SECMEM_FD -gt 2 && secmemctl cat'",
 			  text));
@@ -117,12 +120,15 @@ TEST(several_secrets_have_a_variable_each)
 	EXPECT_TRUE(said("rights         read,map,compare,close\n"));
 	EXPECT_TRUE(said("rights         read,map\n"));
 	EXPECT_TRUE(said("\n.\n"));
-	/* Of one stream, by length. */
+	/* Several secrets come from one stream, by length. */
 	EXPECT_EQ(0, says("secmemctl run -N A -n 3 -N B -n 3 -N C -- sh -c "
 			  "'for n in C B A; do secmemctl cat $n; done'",
 			  "onetwothree"));
 	EXPECT_STREQ("threetwoone", output);
-	/* What would leave nothing for the second is said before all. */
+	/*
+	 * A secret that would leave nothing for the next is refused at the
+	 * start.
+	 */
 	EXPECT_EQ(125, says("secmemctl run -N A -N B true 2>&1", text));
 	EXPECT_TRUE(said("A takes all of file descriptor 0, and B"));
 }
@@ -145,8 +151,9 @@ TEST(run_takes_names_of_variables_only)
 }
 
 /*
- * The figures that a user compares, what it has and what it may have: of a
- * secret of four pages, where another one has a page and three are allowed.
+ * The two figures that a user needs: how much is locked and how much may be.
+ * Here a secret of three bytes has one page, three pages are allowed, and a
+ * secret of four pages is wanted.
  */
 TEST(no_memory_is_explained_by_use_and_limit)
 {
@@ -160,7 +167,7 @@ TEST(no_memory_is_explained_by_use_and_limit)
 	snprintf(line, sizeof(line), "ulimit -l %zu; %s", 3 * SM_PAGE / 1024,
 		 as_user);
 	EXPECT_EQ(0, says(line, "one"));
-	/* root is not bound. */
+	/* root has no limit. */
 	EXPECT_STREQ("0\n", output);
 	ASSERT_EQ(0, setenv("AS_USER", as_user, 1));
 	snprintf(line, sizeof(line),
@@ -174,7 +181,7 @@ TEST(no_memory_is_explained_by_use_and_limit)
 	EXPECT_TRUE(said("reading the secret: Cannot allocate memory"));
 	EXPECT_TRUE(said(want))
 	TH_LOG("%s", output);
-	/* The administrator's cap goes before. */
+	/* The administrator's cap comes before RLIMIT_MEMLOCK. */
 	ASSERT_EQ(0, host_write_number(cap, 2 * SM_PAGE));
 	EXPECT_EQ(0, says(line, "one"));
 	ASSERT_EQ(0, host_write_number(cap, 0));
@@ -187,13 +194,13 @@ TEST(no_memory_is_explained_by_use_and_limit)
 }
 
 /*
- * run: at a terminal. A job as a shell has it: a process group of its own in
- * the foreground of a terminal whose other end the test holds.
+ * run: at a terminal. A job as of a shell: a process group in the foreground of
+ * a terminal whose other end the test holds.
  */
 
 struct job {
 	int terminal; /* the test's end */
-	int other; /* the job's, to look at its modes */
+	int other; /* the job's end, to look at its modes */
 	int events; /* what became of the job: waitpid's status */
 	int orders; /* a byte: go on, in the foreground */
 	pid_t shell;
@@ -257,7 +264,7 @@ static int job_start(struct job *job, const char *line)
 	return 0;
 }
 
-/* Reads on until this stands behind what was awaited before. */
+/* Reads until the terminal shows this, behind what was awaited before. */
 static bool job_shows(struct job *job, const char *part)
 {
 	size_t used = strlen(job->shown);
@@ -288,7 +295,7 @@ static bool job_echoes(struct job *job)
 	return tcgetattr(job->other, &modes) || (modes.c_lflag & ECHO);
 }
 
-/* The next that becomes of it. */
+/* The next change of the job, as waitpid's status. */
 static int job_wait(struct job *job)
 {
 	int status;
@@ -323,7 +330,7 @@ TEST(typed_secret_is_not_shown_and_has_no_newline)
 	EXPECT_TRUE(job_echoes(&job));
 	EXPECT_EQ(NULL, strstr(job.shown, "hunter2"));
 	job_end(&job);
-	/* What is typed elsewhere is shown. */
+	/* Control: what is typed to another program is shown. */
 	ASSERT_EQ(0, job_start(&job, "echo Secret:; read x; echo done"));
 	ASSERT_TRUE(job_shows(&job, "Secret:"));
 	job_type(&job, "hunter2\n");
@@ -407,7 +414,7 @@ TEST(nothing_typed_is_no_secret)
 		EXPECT_TRUE(job_shows(&job, "No data available"));
 		job_end(&job);
 	}
-	/* A last line without its newline is one. */
+	/* A last line without a newline is a line, too. */
 	ASSERT_EQ(0, job_start(&job, "secmemctl run sh -c "
 				     "'test $(secmemctl cat) = x'"));
 	ASSERT_TRUE(job_shows(&job, "Secret: "));
@@ -416,8 +423,7 @@ TEST(nothing_typed_is_no_secret)
 	job_end(&job);
 }
 
-/* And where it is too long for the terminal, it is not more than its first
- * part. */
+/* A line that is longer than -n says is refused. */
 TEST(typed_secret_has_the_length_that_was_asked_for)
 {
 	struct job job;
@@ -473,7 +479,7 @@ TEST(terminal_echoes_while_the_job_is_stopped)
 		EXPECT_TRUE(job_echoes(&job));
 		ASSERT_EQ(1, write(job.orders, "", 1));
 	}
-	/* Half of one is not part of the next. */
+	/* Half a line is not part of the line after it. */
 	ASSERT_TRUE(job_shows(&job, "Secret: "));
 	EXPECT_FALSE(job_echoes(&job));
 	job_type(&job, "hunter2\n");
@@ -483,7 +489,7 @@ TEST(terminal_echoes_while_the_job_is_stopped)
 	job_end(&job);
 }
 
-/* Of SIGSTOP nobody is told; a shell then sees to its terminal itself. */
+/* A process is not told of SIGSTOP; its shell then sets the terminal right. */
 TEST(terminal_is_silent_again_after_a_stop_that_nobody_was_told)
 {
 	struct termios modes;
@@ -506,7 +512,7 @@ TEST(terminal_is_silent_again_after_a_stop_that_nobody_was_told)
 	job_end(&job);
 }
 
-/* JSON: a value from here on; where it ends, or NULL. */
+/* Parses a value of JSON: where it ends, or NULL. */
 static const char *json_value(const char *at);
 
 static const char *json_space(const char *at)
@@ -601,7 +607,7 @@ TEST(json_is_json_whatever_a_label_has)
 		said("\"label\": \"a\\u0022\\u005c\\u0001\\u000a\\u00ff\""));
 	EXPECT_TRUE(said("\"state\": \"open\""));
 	EXPECT_TRUE(said("\"length\": 28,"));
-	/* The reader of JSON here is none of everything. */
+	/* Control: the parser does not accept everything. */
 	strcpy(output, "{\"a\": 1,}\n");
 	EXPECT_FALSE(said_json());
 }
@@ -620,7 +626,7 @@ TEST(check_says_by_its_status_what_is_in_force)
 	EXPECT_EQ(2,
 		  says("su stranger -s /bin/sh -c 'secmemctl check' 2>&1", ""));
 	EXPECT_TRUE(said("/dev/secmem: Permission denied"));
-	/* No room for a secret is a no, too. */
+	/* Where there is no room for a secret, the answer is no as well. */
 	EXPECT_EQ(1, says("ulimit -l 0; exec su service -s /bin/sh -c "
 			  "'secmemctl check -r unmapped' 2>&1",
 			  ""));
@@ -636,7 +642,7 @@ TEST(check_says_by_its_status_what_is_in_force)
 	EXPECT_EQ(2, says("secmemctl check 2>&1", ""));
 	EXPECT_TRUE(said("modprobe secmem"));
 	ASSERT_EQ(0, sm_module_load(SM_MODULE, ""));
-	/* There is no udev here. */
+	/* The guest has no udev, which would set these. */
 	ASSERT_EQ(0, says("chgrp secmem /dev/secmem && chmod 660 /dev/secmem",
 			  ""));
 }
@@ -665,7 +671,7 @@ TEST(list_tells_owner_secrets_bytes_and_limit)
 	EXPECT_EQ(NULL, strchr(strchr(output, '\n') + 1, '\n'));
 	ASSERT_EQ(0, hold(&held));
 	ASSERT_EQ(0, says("ulimit -l 64; secmemctl list | tr -s ' '", ""));
-	/* The owner's limit, not that of who asks. */
+	/* The limit is the owner's, not that of the user who asks. */
 	snprintf(row, sizeof(row), "\n %lu secmemctl_test[%d] 2 %zu 0 root ",
 		 host_vault(held.v.fd), getpid(), 3 * SM_PAGE);
 	EXPECT_TRUE(said(row))
@@ -677,7 +683,7 @@ TEST(list_tells_owner_secrets_bytes_and_limit)
 	EXPECT_TRUE(said_json());
 	EXPECT_TRUE(said("\"secrets\": 2,"));
 	EXPECT_TRUE(said("\"hidden\": 0"));
-	/* What a command was given is there, too, by whom it came from. */
+	/* The vault of a secret that was given to a command is there, too. */
 	ASSERT_EQ(0, says("secmemctl run secmemctl list", text));
 	EXPECT_TRUE(said("secmemctl["));
 	sm_vault_close(&held.v);
@@ -699,7 +705,7 @@ TEST(list_tells_who_waits_for_what)
 	writer.handle = held.one;
 	ASSERT_EQ(0, sm_call_start(&writer));
 	ASSERT_EQ(0, sm_wait_waiters(held.v.fd, held.one, 1));
-	/* It counts as one a moment before it sleeps. */
+	/* A waiter is counted a moment before it sleeps. */
 	do {
 		ASSERT_EQ(0, says("secmemctl list", ""));
 	} while (!said(" waits"));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What can be seen from outside: the attributes, the tracepoints, the log of
- * violations; and that no secret can.
+ * What can be seen from outside, of secmem: the attributes, the tracepoints,
+ * the log of violations. No bytes of a secret can.
  */
 #include <ctype.h>
 
@@ -32,7 +32,7 @@ FIXTURE_TEARDOWN(seen)
 	sm_vault_close(&self->v);
 }
 
-/* The one value of a file, which ends in a newline; "" where it is none. */
+/* The value of an attribute, without its newline; "" if it has no newline. */
 static const char *value(const char *name)
 {
 	static char text[256];
@@ -154,7 +154,7 @@ TEST_F(seen, violation_is_logged_with_its_author_and_no_address)
 		want, sizeof(want),
 		"seen_test[%d] read vault %lu at offset 0x%llx without an access",
 		getpid(), host_vault(self->v.fd), (unsigned long long)offset);
-	/* It is not printed by who touched, so it may take a moment. */
+	/* Another task prints the line, so it may take a moment. */
 	EXPECT_EQ(0, host_log_wait(log, want));
 
 	ASSERT_EQ(0, lseek(log, 0, SEEK_SET));
@@ -168,7 +168,7 @@ TEST_F(seen, violation_is_logged_with_its_author_and_no_address)
 #define FLOOD 200
 #define FLOODERS 100
 
-/* A vault of one's own, and so many touches that are none of one's business. */
+/* Opens a vault, and touches a secret so many times without an access. */
 static int flood(unsigned int touches)
 {
 	struct sm_vault v;
@@ -200,15 +200,17 @@ static int flood_as_subordinate(void *arg)
 	return setresuid(uid, uid, uid) ? 20 : flood(FLOOD / FLOODERS);
 }
 
-/* The same user, who has many uids: those of a user namespace that he made. */
+/*
+ * The same user with many uids: those of a user namespace that the user made.
+ */
 static int flood_as_many(void *arg)
 {
 	int *events = arg, err;
 	uid_t uid;
 
 	/*
-	 * Not who flooded before, whose lines may be used up. Without the
-	 * second, /proc/PID is root's, and its uid_map.
+	 * Another user than the one that flooded before, whose lines may be
+	 * used up. Without dumpable, /proc/PID/uid_map would be root's.
 	 */
 	if (sm_become(SM_USER + 1) || prctl(PR_SET_DUMPABLE, 1))
 		return 10;
@@ -224,7 +226,7 @@ static int flood_as_many(void *arg)
 	return 0;
 }
 
-/* Who floods, and how many lines there were of it when ours was there. */
+/* Runs a flood: how many lines of it there are before a line of ours. */
 static int flood_lines(struct __test_metadata *_metadata,
 		       FIXTURE_DATA(seen) * self, int (*fn)(void *))
 {
@@ -253,7 +255,10 @@ static int flood_lines(struct __test_metadata *_metadata,
 	EXPECT_EQ(before + FLOOD + 1, count_of("violations"));
 	snprintf(own, sizeof(own), "seen_test[%d] read vault %lu ", getpid(),
 		 host_vault(self->v.fd));
-	/* Lines keep their order: what was to be said of the flood is said. */
+	/*
+	 * Lines keep their order: all that is logged of the flood comes before
+	 * ours.
+	 */
 	EXPECT_EQ(0, host_log_wait(log, own));
 	count = host_log_count(lines, "read vault") - 1;
 	close(log);
@@ -261,7 +266,7 @@ static int flood_lines(struct __test_metadata *_metadata,
 	return count;
 }
 
-/* Ten in five seconds, and a flood may take longer than that. */
+/* Ten lines in five seconds are allowed, and a flood may take longer. */
 #define FLOOD_LINES_MAX (FLOOD / 2)
 
 TEST_F(seen, flood_of_violations_is_limited_and_hides_no_other_users)
@@ -306,7 +311,7 @@ static int trace_end(const char *events)
 	return err;
 }
 
-/* How many events there are with that name whose text begins so. */
+/* How many events there are whose name and text begin so. */
 static unsigned int trace_count(const char *format, ...)
 {
 	char want[256];
@@ -349,7 +354,7 @@ TEST_F(seen, tracepoints_tell_what_was_done_and_never_what_it_holds)
 	ASSERT_NE(NULL, at);
 	EXPECT_EQ(0, sm_release(self->v.fd, handle));
 	EXPECT_EQ(SIGSEGV, sm_touch(at, NULL));
-	/* Nested, so without a lock. */
+	/* The second access nests, which takes no lock. */
 	EXPECT_EQ(0, sm_acquire(self->v.fd, handle, SECMEM_READ, NULL));
 	EXPECT_EQ(0, sm_acquire(self->v.fd, handle, SECMEM_READ, NULL));
 	EXPECT_EQ(-EAGAIN, sm_acquire(self->v.fd, handle,
@@ -410,7 +415,7 @@ TEST_F(seen, tracepoints_tell_what_was_done_and_never_what_it_holds)
 	EXPECT_EQ(0, at_count((unsigned char *)trace, sizeof(trace), SEED));
 }
 
-/* A console may be slow, and who touches holds what others wait for. */
+/* A console may be slow, and a fault holds locks that others wait for. */
 TEST_F(seen, violation_is_not_printed_by_who_touched)
 {
 	char want[128], by[32], *line, *end;
@@ -420,7 +425,9 @@ TEST_F(seen, violation_is_not_printed_by_who_touched)
 	if (access(TRACE_PRINTK, W_OK))
 		SKIP(return, "this kernel does not trace");
 	ASSERT_EQ(0, trace_begin(TRACE_PRINTK));
-	/* The control: what this task prints is seen to be of it. */
+	/*
+	 * The control: a line that this task prints is seen to be this task's.
+	 */
 	ASSERT_EQ(0, host_write("/dev/kmsg", "seen_test: control"));
 	at = sm_vault_acquire(&self->v, self->handle, SECMEM_READ, &err);
 	ASSERT_NE(NULL, at);

@@ -10,7 +10,7 @@
 #include "host.h"
 #include "peer.h"
 
-/* Newer architectures have the newer calls alone. */
+/* Newer architectures have only the newer calls. */
 #ifndef SYS_poll
 #define SYS_poll SYS_ppoll
 #endif
@@ -50,7 +50,7 @@ FIXTURE_TEARDOWN(share)
 	close(self->watch);
 }
 
-/* All that lives is as before; so many secrets were wiped in between. */
+/* All counts are as before, and so many secrets were wiped since. */
 #define EXPECT_COUNTS(count, wiped)                                     \
 	do {                                                            \
 		struct secmem_info now;                                 \
@@ -91,7 +91,7 @@ enum {
 	BY_COUNT
 };
 
-/* What each call needs, and what it says where it is granted. */
+/* The rights that each call needs, and what it returns with them. */
 static const struct {
 	const char *name;
 	uint32_t needs;
@@ -199,8 +199,8 @@ static int way_expected(int way, uint32_t rights)
 }
 
 /*
- * A secret of its own for each try. pread is for grants of one secret, and
- * CREATE for those of a vault.
+ * Tries each call on a secret of its own. pread is for grants of one secret,
+ * and CREATE for those of a vault.
  */
 static void try_rights(struct __test_metadata *_metadata, struct sm_vault *v,
 		       uint32_t rights, bool whole)
@@ -212,7 +212,7 @@ static void try_rights(struct __test_metadata *_metadata, struct sm_vault *v,
 	for (way = 0; way < BY_COUNT; way++) {
 		if (way == (whole ? BY_PREAD : BY_CREATE))
 			continue;
-		/* EXPORT needs something to give. */
+		/* EXPORT has to give a right. */
 		if (way == BY_EXPORT && !(rights & ~RIGHT(CREATE)))
 			continue;
 		ASSERT_EQ(0, sm_create(v->fd, LENGTH, &handle));
@@ -320,7 +320,7 @@ TEST_F(share, nonsense_is_no_grant)
 	ASSERT_EQ(0, sm_close(self->v.fd, other));
 }
 
-/* Every call with a handle that is none here. */
+/* Every call with a handle that this file does not know. */
 #define EXPECT_UNKNOWN(fd, handle, rights)                                     \
 	do {                                                                   \
 		unsigned char unknown[LENGTH] = { 0 };                         \
@@ -358,7 +358,10 @@ TEST_F(share, other_secrets_are_no_secrets_of_this_grant)
 	EXPECT_EQ(0, sm_read(fd, self->handle, buffer, 0, LENGTH));
 }
 
-/* The other one stands in the same place of its vault, as young as ours. */
+/*
+ * The other secret has the same slot of its vault, and the same generation, as
+ * ours.
+ */
 TEST_F(share, handle_of_another_vault_is_enoent)
 {
 	unsigned char buffer[LENGTH];
@@ -366,7 +369,7 @@ TEST_F(share, handle_of_another_vault_is_enoent)
 	uint64_t handle;
 	int fd, i;
 
-	/* One of some five hundred thousand looks like ours, by accident. */
+	/* By accident one of some 500,000 vaults has handles like ours. */
 	for (i = 0; i < 5; i++) {
 		ASSERT_EQ(0, sm_vault_open(&other));
 		ASSERT_EQ(0, sm_create(other.fd, LENGTH, &handle));
@@ -391,7 +394,10 @@ TEST_F(share, handle_of_another_vault_is_enoent)
 	EXPECT_EQ(0, memcmp(self->bytes, buffer, LENGTH));
 }
 
-/* Of each grant, whatever it is of, and whoever asks; a copied fd has its own. */
+/*
+ * INFO tells everybody the same number of a grant. Copies of an fd are one
+ * grant.
+ */
 TEST_F(share, grant_id_tells_one_grant_from_another)
 {
 	struct secmem_info info[4];
@@ -410,7 +416,7 @@ TEST_F(share, grant_id_tells_one_grant_from_another)
 		for (j = 0; j < i; j++)
 			EXPECT_NE(info[j].grant_id, info[i].grant_id);
 	}
-	/* The number of a closed file says nothing of the next one there. */
+	/* The next file at the same descriptor has another number. */
 	close(fd[1]);
 	ASSERT_EQ(0, EXPORT(RIGHT(READ), &again));
 	ASSERT_EQ(fd[1], again);
@@ -441,7 +447,7 @@ TEST_F(share, info_names_the_secret)
 	EXPECT_EQ(self->handle, info.handle);
 	EXPECT_EQ(RIGHT(READ) | RIGHT(MAP), info.rights);
 	EXPECT_EQ(self->before.grants + 1, info.grants);
-	/* Also of one that is no more. */
+	/* Also where that secret is closed. */
 	ASSERT_EQ(0, sm_close(self->v.fd, self->handle));
 	EXPECT_EQ(0, sm_info(fd, &info));
 	EXPECT_EQ(self->handle, info.handle);
@@ -466,7 +472,7 @@ TEST_F(share, closed_and_closing_secrets_are_not_exported)
 	EXPECT_EQ(-EKEYREVOKED, EXPORT(RIGHT(READ), &out));
 	EXPECT_COUNTS(0, 1);
 
-	/* Revoked is closed, too. */
+	/* A secret that was revoked is closed, too. */
 	ASSERT_EQ(0, sm_create(self->v.fd, LENGTH, &handle));
 	ASSERT_EQ(0, sm_export(self->v.fd, handle, RIGHT(READ), &fd));
 	ASSERT_EQ(0, sm_revoke(self->v.fd, handle));
@@ -485,7 +491,7 @@ TEST_F(share, exported_files_are_close_on_exec)
 	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
 	ASSERT_EQ(0, sm_export(fd, self->handle, RIGHTS_OF_ONE, &out));
 	EXPECT_EQ(FD_CLOEXEC, fcntl(out, F_GETFD));
-	/* How a file is open says what it may do. */
+	/* The mode in which a file is open shows its rights. */
 	flags = fcntl(out, F_GETFL);
 	EXPECT_EQ(O_RDWR, flags & O_ACCMODE);
 	close(out);
@@ -531,7 +537,7 @@ TEST_F(share, no_descriptor_left_is_emfile_and_leaves_nothing)
 		close(files[--n]);
 	EXPECT_COUNTS(0, 0);
 
-	/* Nor does a result that cannot be told. */
+	/* Nor does an EXPORT that cannot store its result. */
 	e = mmap(NULL, SM_PAGE, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, e);
@@ -609,7 +615,7 @@ TEST_F(share, no_file_left_is_enfile_and_leaves_nothing)
 	ASSERT_EQ(0, sm_event_wait(fds[0]));
 	EXPECT_EQ(0, sm_info(self->watch, &before));
 	ASSERT_EQ(0, number_in("/proc/sys/fs/file-nr", &used));
-	/* Of 0 files none is left, however the kernel rounds its count. */
+	/* With a limit of 0 no file is to be had, however the kernel rounds. */
 	ASSERT_EQ(0, number_out(FILE_MAX, 0));
 	sm_event_set(fds[1]);
 	EXPECT_EQ(0, sm_event_wait(fds[0]));
@@ -623,7 +629,10 @@ TEST_F(share, no_file_left_is_enfile_and_leaves_nothing)
 
 /* Whom a file answers. */
 
-/* Every use by another address space, refused. */
+/*
+ * Tries every use of a file that answers another address space: all are
+ * refused.
+ */
 static int refused_all(int fd, uint64_t handle)
 {
 	int way;
@@ -659,7 +668,10 @@ TEST_F(share, grant_answers_its_first_user_until_that_is_gone)
 	for (i = 0; i < 10; i++) {
 		struct peer *user = &peers[i % 2], *other = &peers[1 - i % 2];
 
-		/* Nobody has used it: INFO and poll are no use. */
+		/*
+		 * INFO and poll do not count as a use: so the user is the
+		 * first.
+		 */
 		ASSERT_EQ(0, sm_info(fd, &info));
 		ASSERT_EQ(1, poll(&p, 1, 0));
 		ASSERT_EQ(0, peer_copy(user, SECMEM_IOC_READ, self->handle, 0,
@@ -673,11 +685,14 @@ TEST_F(share, grant_answers_its_first_user_until_that_is_gone)
 					   PROT_READ | PROT_WRITE));
 		ASSERT_EQ(0,
 			  peer_acquire(user, self->handle, SECMEM_READ, NULL));
-		/* Asking and looking are for everybody. */
+		/* INFO and poll answer everybody. */
 		EXPECT_EQ(0, sm_info(fd, &info));
 		EXPECT_EQ(self->handle, info.handle);
 		EXPECT_EQ(1, poll(&p, 1, 0));
-		/* It ends, in either way; a new one takes its place. */
+		/*
+		 * The user ends, by a kill or by itself; a new one takes its
+		 * place.
+		 */
 		ASSERT_EQ(i % 4 < 2 ? 128 + SIGKILL : 0,
 			  i % 4 < 2 ? peer_kill(user) : peer_stop(user));
 		ASSERT_EQ(0, peer_start(user));
@@ -706,7 +721,7 @@ TEST_F(share, exec_frees_a_grant_for_the_next_program)
 	ASSERT_EQ(0, peer_map_view(&p, 4 * SM_PAGE, PROT_READ));
 	ASSERT_EQ(0, peer_acquire(&p, self->handle, SECMEM_READ, NULL));
 	ASSERT_EQ(0, peer_ask(&p, &exec, NULL));
-	/* Its access ended with the old program; the file came along. */
+	/* The access ended with the old program; the new one has the file. */
 	EXPECT_COUNTS(1, 0);
 	EXPECT_EQ(0, peer_copy(&p, SECMEM_IOC_READ, self->handle, 0, buffer,
 			       LENGTH, NULL));
@@ -727,7 +742,7 @@ TEST_F(share, child_of_the_user_is_another_address_space)
 	ASSERT_EQ(0, EXPORT(RIGHTS_OF_ONE, &fd));
 	ASSERT_EQ(0, peer_start(&p));
 	ASSERT_EQ(0, peer_give(&p, fd));
-	/* Used by the parent, which goes; then the child is the first. */
+	/* The parent uses it, and ends; then the child is its first user. */
 	ASSERT_EQ(0, peer_copy(&p, SECMEM_IOC_READ, self->handle, 0, buffer,
 			       LENGTH, NULL));
 	ASSERT_EQ(0, peer_just(&p, PEER_FORK));
@@ -749,8 +764,8 @@ TEST_F(share, child_of_the_user_is_another_address_space)
 struct rush {
 	uint64_t handle;
 	int fd;
-	_Atomic int round; /* the other thread goes, too; -1: it ends */
-	_Atomic int ended; /* the round that it has ended */
+	_Atomic int round; /* in which both go; -1: the thread ends */
+	_Atomic int ended; /* the thread's last round */
 	_Atomic int refused;
 };
 
@@ -778,7 +793,10 @@ static void *rush_run(void *arg)
 	}
 }
 
-/* Not together to the instruction: a little later in each round, and again. */
+/*
+ * One thread comes a little later from round to round, so that each distance is
+ * tried.
+ */
 TEST_F_TIMEOUT(share, threads_that_come_first_together_are_all_answered, 150)
 {
 	struct rush rush = { .handle = self->handle };
@@ -813,7 +831,10 @@ TEST_F(share, each_grant_has_a_view_of_its_own)
 	unsigned char *views[3], got;
 	int fds[3], i;
 
-	/* The vault has it far behind others; a grant of it alone has not. */
+	/*
+	 * The secret lies far behind others in the vault's view, but not in
+	 * that of a grant of its own.
+	 */
 	for (i = 0; i < 8; i++)
 		ASSERT_EQ(0,
 			  sm_create(self->v.fd, SECMEM_LENGTH_MAX, &many[i]));
@@ -841,7 +862,7 @@ TEST_F(share, each_grant_has_a_view_of_its_own)
 		EXPECT_EQ('x', got);
 		EXPECT_EQ(SIGSEGV, sm_touch(views[i] + offsets[i] + far, NULL));
 	}
-	/* Opened and shut apart, also within one process. */
+	/* The views are opened and shut apart, also within one process. */
 	ASSERT_EQ(0, sm_release(fds[1], other));
 	EXPECT_EQ(SIGSEGV, sm_touch(views[1] + offsets[1], NULL));
 	EXPECT_EQ(0, sm_touch(views[2] + offsets[2], NULL));
@@ -855,7 +876,7 @@ TEST_F(share, each_grant_has_a_view_of_its_own)
 	ASSERT_EQ(0, sm_release(fds[2], other));
 	EXPECT_EQ(SIGSEGV, sm_touch(views[2] + offsets[2], NULL));
 
-	/* What one writes another reads. */
+	/* What is written through one view is read through another. */
 	ASSERT_EQ(0, sm_acquire(fds[1], other, SECMEM_WRITE, NULL));
 	EXPECT_EQ(-EAGAIN,
 		  sm_acquire(fds[2], other, SECMEM_READ | SECMEM_NOWAIT, NULL));
@@ -900,7 +921,7 @@ TEST_F(share, open_in_one_process_and_shut_in_another)
 				     4 * SM_PAGE));
 	ASSERT_EQ(0, peer_start_with(&b, self->v.fd, self->handle, rights,
 				     4 * SM_PAGE));
-	/* Where it lies, from an access that is over. */
+	/* An access that is over tells where the secret lies. */
 	ASSERT_EQ(0, peer_acquire(&b, self->handle, SECMEM_READ, &at_b));
 	ASSERT_EQ(0, peer_touch(&b, at_b, LENGTH, bytes));
 	ASSERT_EQ(0, peer_release(&b, self->handle));
@@ -919,7 +940,7 @@ TEST_F(share, open_in_one_process_and_shut_in_another)
 		ASSERT_EQ(SIGSEGV, peer_touch(&a, at_a, 1, NULL));
 		ASSERT_EQ(0, peer_touch(&b, at_b, LENGTH, bytes));
 		ASSERT_EQ(0, memcmp(bytes, self->bytes, LENGTH));
-		/* A writer waits for it, in another process. */
+		/* A writer in another process has to wait for b. */
 		ASSERT_EQ(-EAGAIN,
 			  sm_acquire(self->v.fd, self->handle,
 				     SECMEM_WRITE | SECMEM_NOWAIT, NULL));
@@ -954,7 +975,7 @@ static const struct {
 	{ SECMEM_IOC_CLOSE, 0 },
 };
 
-/* A deadline of the caller's clock, which is ahead of ours by that much. */
+/* Asks a peer for a call with a deadline, which is of the peer's clock. */
 static int clock_ask(struct peer *p, uint64_t handle, unsigned int wait,
 		     int64_t deadline)
 {
@@ -974,7 +995,7 @@ static int clock_ask(struct peer *p, uint64_t handle, unsigned int wait,
 
 TEST_F_TIMEOUT(share, deadline_is_of_the_callers_time_namespace, 120)
 {
-	/* The first is the control: no namespace, and the same is seen. */
+	/* The first is the control: no time namespace. */
 	static const int64_t aheads[] = { 0, 3600, -3 };
 	struct peer_ask shift = { .what = PEER_TIME };
 	struct peer_tell tell;
@@ -1003,7 +1024,10 @@ TEST_F_TIMEOUT(share, deadline_is_of_the_callers_time_namespace, 120)
 					   PROT_READ | PROT_WRITE));
 		ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_WRITE,
 					NULL));
-		/* One that never comes, or so late, lets a call wait. */
+		/*
+		 * With a deadline that never comes, or comes very late, a call
+		 * waits.
+		 */
 		for (never = SECMEM_FOREVER;; never = INT64_MAX) {
 			ASSERT_EQ(0, clock_ask(&p, self->handle, 0, never));
 			ASSERT_EQ(0,
@@ -1069,7 +1093,7 @@ TEST_F(share, pread_is_read)
 	EXPECT_EQ(EINVAL, errno);
 	close(whole);
 
-	/* Nor has a closed secret, not even at its end. */
+	/* Nor has a closed secret, and reads at its end fail, too. */
 	ASSERT_EQ(0, sm_close(self->v.fd, self->handle));
 	EXPECT_EQ(-1, pread(fd, buffer, 1, 0));
 	EXPECT_EQ(EKEYREVOKED, errno);
@@ -1173,7 +1197,7 @@ TEST_F(share, watches_of_a_file_are_bounded)
 		ASSERT_LE(0, watches[i]);
 		ASSERT_EQ(0, epoll_ctl(watches[i], EPOLL_CTL_ADD, fd, &event));
 	}
-	/* The one too many, whom nobody wakes, is told so. */
+	/* The one watch too many, which nobody would wake, is told so. */
 	EXPECT_EQ(1, epoll_wait(watches[WATCHES], &event, 1, 0));
 	EXPECT_EQ(EPOLLIN | EPOLLERR, event.events);
 	EXPECT_EQ(POLLIN | POLLERR, poll_now(fd));
@@ -1214,7 +1238,7 @@ static void *poller_run(void *arg)
 	return NULL;
 }
 
-/* In which system call a thread sleeps tells that it has begun to wait. */
+/* Whether a thread sleeps in this system call, and so has begun to wait. */
 static bool sleeps_in(pid_t tid, long call)
 {
 	char path[64], state = 0;
@@ -1304,7 +1328,7 @@ TEST_F(share, poller_that_waits_is_woken)
 					  sm_close_at(self->v.fd, handle,
 						      SECMEM_NOWAIT, 0));
 				EXPECT_POLLER(&p, POLLPRI);
-				/* And again, for the end. */
+				/* It waits again, for the end of the secret. */
 				if (!by_epoll) {
 					p.wanted = 0;
 					POLLER_START(&p);
@@ -1328,7 +1352,9 @@ TEST_F(share, poller_that_waits_is_woken)
 			EXPECT_EQ(POLLHUP,
 				  poll_now(p.fd) & (POLLHUP | POLLERR));
 			EXPECT_EQ(0, peer_stop(&peer));
-			/* The file goes first, epoll still knows it. */
+			/*
+			 * The file is closed first, while epoll still has it.
+			 */
 			close(p.fd);
 			if (by_epoll)
 				close(p.epoll);
@@ -1336,7 +1362,7 @@ TEST_F(share, poller_that_waits_is_woken)
 	}
 }
 
-/* A poller of a place hears of its own secret alone. */
+/* A poller is not told of later secrets in the same place. */
 TEST_F(share, hung_up_is_for_good)
 {
 	uint64_t other;
@@ -1362,7 +1388,7 @@ static int fdinfo(int fd, char *text, size_t size)
 	return host_read(path, text, size);
 }
 
-/* The value of a line "name:\tvalue", of which there must be just one. */
+/* The value of the one line "name:\tvalue". */
 static const char *field(const char *text, const char *name)
 {
 	static char value[512];
@@ -1433,14 +1459,14 @@ TEST_F(share, fdinfo_tells_state_and_counts)
 	EXPECT_STREQ("closed", field(text, "state"));
 	EXPECT_STREQ("", field(text, "label"));
 
-	/* A vault tells how many it has. */
+	/* The file of a vault has no label. */
 	ASSERT_LT(0, fdinfo(self->v.fd, text, sizeof(text)));
 	EXPECT_EQ(SECMEM_RIGHT_ALL, strtoul(field(text, "rights"), NULL, 0));
 	EXPECT_STREQ("missing", field(text, "label"));
 	close(fd);
 }
 
-/* Through each of its files, that of one secret too. */
+/* Each file of the vault tells it, that of one secret, too. */
 TEST_F(share, fdinfo_tells_of_the_vault)
 {
 	char text[4096], bytes[32], locked[64];
@@ -1511,7 +1537,7 @@ TEST_F(share, fdinfo_escapes_the_label)
 		       (unsigned char)text[j]);
 		close(fd);
 	}
-	/* All of it, where it is as long as it may be. */
+	/* A label of the greatest length is shown in full. */
 	ASSERT_EQ(0, sm_create_as(self->v.fd, LENGTH, 0, 0,
 				  "0123456789abcdef0123456789abcdef", 0, &c));
 	ASSERT_EQ(0, sm_export(self->v.fd, c.handle, RIGHTS_OF_ONE, &fd));
@@ -1546,8 +1572,8 @@ TEST_F(share, fdinfo_never_tells_content)
 enum owner_end { BY_EXIT, BY_KILL, BY_EXEC, BY_EXEC_KEPT, BY_DROP, OWNER_ENDS };
 
 /*
- * An owner with two secrets, one of which it exported to somebody. It ends; the
- * other secret is wiped, this one is not.
+ * An owner with two secrets, one of which it exported to somebody, ends: the
+ * other secret is wiped, the exported one is not.
  */
 TEST_F(share, end_of_the_owner_wipes_what_is_not_exported)
 {
@@ -1617,7 +1643,10 @@ TEST_F(share, end_of_the_owner_wipes_what_is_not_exported)
 		EXPECT_EQ(self->before.wipes + 1, info.wipes)
 		TH_LOG("end %d", end);
 
-		/* The one that is kept has its bytes and all its rights. */
+		/*
+		 * The exported secret has its bytes, and the grant all its
+		 * rights.
+		 */
 		memset(buffer, 0, LENGTH);
 		ASSERT_EQ(0, peer_copy(&user, SECMEM_IOC_READ, handle, 0,
 				       buffer, LENGTH, NULL));
@@ -1632,7 +1661,7 @@ TEST_F(share, end_of_the_owner_wipes_what_is_not_exported)
 		EXPECT_EQ(SIGSEGV, peer_touch(&user, offset, 1, NULL));
 		EXPECT_EQ(0, peer_copy(&user, SECMEM_IOC_WRITE, handle, 0,
 				       buffer, LENGTH, NULL));
-		/* Until its last grant is gone. */
+		/* The secret ends with its last grant. */
 		ASSERT_EQ(end % 2 ? 128 + SIGKILL : 0,
 			  end % 2 ? peer_kill(&user) : peer_stop(&user));
 		EXPECT_EQ(0, sm_info(self->watch, &info));
@@ -1654,7 +1683,7 @@ TEST_F(share, grant_of_the_vault_keeps_all_of_it)
 	uint64_t made;
 	int fd, next;
 
-	/* Even on its way to somebody. */
+	/* A grant of the vault keeps it, even on its way to somebody. */
 	ASSERT_EQ(0, sm_export(self->v.fd, SECMEM_HANDLE_NONE, SECMEM_RIGHT_ALL,
 			       &fd));
 	sm_vault_close(&self->v);
@@ -1665,11 +1694,16 @@ TEST_F(share, grant_of_the_vault_keeps_all_of_it)
 			       LENGTH, NULL));
 	EXPECT_EQ(0, memcmp(buffer, self->bytes, LENGTH));
 
-	/* Its user gone, nobody keeps it, whoever else has the file. */
+	/*
+	 * Once its user is gone, nobody keeps the secret, even with the file
+	 * open.
+	 */
 	EXPECT_EQ(128 + SIGKILL, peer_kill(&p));
 	EXPECT_COUNTS(0, 1);
 	EXPECT_EQ(-EKEYREVOKED, sm_read(fd, self->handle, buffer, 0, LENGTH));
-	/* As a vault it goes on: the next user keeps what comes now. */
+	/*
+	 * The file still serves as a vault: its next user keeps what it makes.
+	 */
 	EXPECT_EQ(0, sm_create(fd, LENGTH, &made));
 	EXPECT_EQ(0, sm_export(fd, SECMEM_HANDLE_NONE, RIGHT(READ), &next));
 	close(fd);
@@ -1702,7 +1736,7 @@ TEST_F(share, forked_child_with_the_file_keeps_nothing)
 	ASSERT_EQ(0, peer_ask(&p, &create, NULL));
 	ASSERT_EQ(0, sm_info(self->watch, &info));
 	EXPECT_EQ(self->before.secrets + 1, info.secrets);
-	/* It goes on in a child that has the file. */
+	/* The peer goes on in a child, which has the file. */
 	ASSERT_EQ(0, peer_just(&p, PEER_FORK));
 	ASSERT_EQ(0, sm_reap(p.pid));
 	ASSERT_EQ(0, sm_info(self->watch, &info));
@@ -1727,7 +1761,7 @@ TEST_F(share, grants_of_grants)
 		ASSERT_EQ(0, sm_info(fd, &info));
 		ASSERT_EQ(self->handle, info.handle);
 		ASSERT_EQ(0, sm_export(fd, self->handle, RIGHTS_OF_ONE, &next));
-		/* The one it came from is needed no more. */
+		/* The grant that this one came from is not needed any more. */
 		close(fd);
 		fd = next;
 	}
@@ -1754,14 +1788,17 @@ TEST_F(share, grant_on_its_way_keeps_its_secret)
 	close(fd);
 	close(pair[0]);
 	sm_vault_close(&self->v);
-	/* Nobody has it now but the socket. */
+	/* The grant is only in the socket now. */
 	EXPECT_COUNTS(0, 0);
 	ASSERT_EQ(0, peer_message_receive(pair[1], &byte, 1, &fd));
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(0, sm_read(fd, self->handle, buffer, 0, LENGTH));
 	EXPECT_EQ(0, memcmp(buffer, self->bytes, LENGTH));
 
-	/* And one that never arrives keeps it no longer than its socket. */
+	/*
+	 * A grant that never arrives keeps the secret until its socket is
+	 * closed.
+	 */
 	close(pair[1]);
 	ASSERT_EQ(0,
 		  socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
@@ -1781,7 +1818,9 @@ TEST_F(share, grant_on_its_way_keeps_its_secret)
 	EXPECT_COUNTS(0, 1);
 }
 
-/* A closed secret that a grant still names keeps its place from others. */
+/*
+ * The place of a closed secret serves no other while a grant names that secret.
+ */
 TEST_F(share, place_is_not_used_again_while_a_grant_names_it)
 {
 	uint64_t other, offset = 0;
@@ -1812,7 +1851,7 @@ TEST_F(share, place_is_not_used_again_while_a_grant_names_it)
 TEST_HARNESS_MAIN
 #undef main
 
-/* Whose records lie by slot, and not in the secrets. */
+/* Such a grant has a record of its own for each place that it holds or held. */
 TEST(accesses_of_a_further_grant_end_with_its_process)
 {
 	uint64_t handles[3];
@@ -1827,7 +1866,7 @@ TEST(accesses_of_a_further_grant_end_with_its_process)
 	ASSERT_EQ(0, peer_start_with(&p, v.fd, SECMEM_HANDLE_NONE,
 				     SECMEM_RIGHT_READ | SECMEM_RIGHT_MAP,
 				     64 * SM_PAGE));
-	/* The one in the middle it has had, and holds no more. */
+	/* The peer has released the second one again. */
 	for (i = 0; i < 3; i++)
 		ASSERT_EQ(0, peer_acquire(&p, handles[i], SECMEM_READ, NULL));
 	ASSERT_EQ(0, peer_release(&p, handles[1]));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What secrets do to the direct map: large entries that are split for them stay
- * split, so there are bounds of how many one user, and all, can have split.
+ * split. So there are bounds: how many one user can have split, and how many
+ * all users can.
  *
  * VM: --mem 1G
  */
@@ -19,7 +20,9 @@
 #define ROUNDS 20
 #define MANY 40 /* areas' worth of secrets, at most, in a round */
 
-/* What a user with that limit may have split at a time; and as many lost. */
+/*
+ * How many areas a user with LIMIT may have split at a time; and how many lost.
+ */
 #define BOUND (LIMIT / AREA + 2)
 
 /* Large entries of the direct map; -1 where the kernel does not count them. */
@@ -60,10 +63,10 @@ static bool protected_now(void)
 }
 
 /*
- * An attacker's round: secrets, which go again; then memory of the kernel's
- * that stays, in the hope of the very pages: page tables, for as much of an
- * endless mapping of the page of zeros as it takes. Returns how many secrets
- * there were, and counts those that stayed in the direct map.
+ * An attacker's round: it makes secrets and closes them, and then takes memory
+ * of the kernel's that stays, hoping for the same pages: page tables, for as
+ * much of an endless mapping of the page of zeros as it takes. Returns how many
+ * secrets there were, and counts those that stayed in the direct map.
  */
 struct attack {
 	volatile unsigned char *base;
@@ -104,7 +107,7 @@ static int attack_round(struct attack *a)
 
 /* What a user that attacks is to do, and what it saw. */
 struct user {
-	bool drops; /* memory is short after each round: */
+	bool drops; /* memory runs short after each round */
 	int short_of, dropped; /* events */
 	long entries; /* at the end, while it has all that memory */
 	int exposed; /* secrets that stayed in the direct map */
@@ -137,7 +140,7 @@ FIXTURE(split)
 
 FIXTURE_SETUP(split)
 {
-	/* Nobody has lost anything yet. */
+	/* A new module: no area is lost yet. */
 	if (!geteuid())
 		ASSERT_EQ(0, sm_reload(""));
 	self->user = mmap(NULL, sizeof(*self->user), PROT_READ | PROT_WRITE,
@@ -150,7 +153,7 @@ FIXTURE_TEARDOWN(split)
 	munmap(self->user, sizeof(*self->user));
 }
 
-/* Control: who may lock all memory, below. */
+/* Control: a user without a limit, below, splits more. */
 TEST_F_TIMEOUT(split, user_splits_no_more_than_it_may_lock, SM_LOOP_TIMEOUT)
 {
 	struct user *u = self->user;
@@ -159,9 +162,9 @@ TEST_F_TIMEOUT(split, user_splits_no_more_than_it_may_lock, SM_LOOP_TIMEOUT)
 	SKIP_UNLESS_SPLITS;
 	before = entries();
 	ASSERT_EQ(0, sm_run(user_attacks, u));
-	/* All of it was off the direct map. */
+	/* All its secrets were off the direct map. */
 	EXPECT_EQ(0, u->exposed);
-	/* What it keeps goes back to the kernel, which is split by now. */
+	/* Idle pages go back to the kernel; their areas stay split. */
 	ASSERT_EQ(0, host_write(DROP_CACHES, "2"));
 	after = entries();
 	TH_LOG("large entries: %ld before, %ld during, %ld after", before,
@@ -171,7 +174,10 @@ TEST_F_TIMEOUT(split, user_splits_no_more_than_it_may_lock, SM_LOOP_TIMEOUT)
 	EXPECT_GE((long)BOUND, number_of(LOST));
 }
 
-/* What it keeps goes while others wait for memory; it takes as much once more. */
+/*
+ * The user's idle pages go when memory is short, and it takes as much once
+ * more.
+ */
 TEST_F_TIMEOUT(split, user_splits_twice_that_where_memory_is_short,
 	       SM_LOOP_TIMEOUT)
 {
@@ -195,11 +201,14 @@ TEST_F_TIMEOUT(split, user_splits_twice_that_where_memory_is_short,
 	TH_LOG("large entries: %ld before, %ld during; %d secrets exposed",
 	       before, u->entries, u->exposed);
 	EXPECT_GE(2 * (long)BOUND, before - u->entries);
-	/* Control: it took more than it may hold at a time, or was stopped. */
+	/* Control: it split more than it may hold at a time, or was refused. */
 	EXPECT_TRUE(before - u->entries > (long)BOUND || u->exposed);
 }
 
-/* Another user's secrets, or its own, are put there again. */
+/*
+ * Areas that are lost to one user serve secrets again, that user's or
+ * another's.
+ */
 TEST_F_TIMEOUT(split, lost_areas_are_taken_again, SM_LOOP_TIMEOUT)
 {
 	struct sm_vault v;
@@ -212,7 +221,7 @@ TEST_F_TIMEOUT(split, lost_areas_are_taken_again, SM_LOOP_TIMEOUT)
 	for (i = 0; i < 2 * MANY; i++)
 		ASSERT_EQ(0, sm_create(v.fd, SECMEM_LENGTH_MAX, &handle));
 	sm_vault_close(&v);
-	/* Some are kept, until memory is short. */
+	/* Some stay idle until memory is short. */
 	given = number_of(LOST);
 	ASSERT_EQ(0, host_write(DROP_CACHES, "2"));
 	EXPECT_EQ(0, SM_WAIT_UNTIL(number_of(LOST) > given));
@@ -222,12 +231,12 @@ TEST_F_TIMEOUT(split, lost_areas_are_taken_again, SM_LOOP_TIMEOUT)
 	for (i = 0; i < MANY; i++)
 		ASSERT_EQ(0, sm_create(v.fd, SECMEM_LENGTH_MAX, &handle));
 	EXPECT_GT(lost, number_of(LOST));
-	/* But for what the kernel gave to somebody meanwhile. */
+	/* Some pages of these areas the kernel may have given to others. */
 	EXPECT_GE(MANY / 4, before - entries());
 	sm_vault_close(&v);
 }
 
-/* Nobody bounds root but the machine's own bound. */
+/* For root there is only the bound of the machine. */
 TEST_F_TIMEOUT(split,
 	       splits_beyond_the_bound_of_the_machine_are_said_or_refused,
 	       SM_LOOP_TIMEOUT)
@@ -247,9 +256,9 @@ TEST_F_TIMEOUT(split,
 	TH_LOG("%ld large entries split in %d rounds, %ld areas lost",
 	       before - entries(), i, number_of(LOST));
 	EXPECT_LT(0, a.exposed);
-	/* Control: the attack is one where nothing is in its way. */
+	/* Control: the attack works for a user without a limit. */
 	EXPECT_LT((long)BOUND, before - entries());
-	/* Those that it held last are lost with it. */
+	/* The areas of its last secrets are lost as well. */
 	EXPECT_GE(bound + MANY, number_of(LOST));
 
 	fd = sm_open();
@@ -259,10 +268,12 @@ TEST_F_TIMEOUT(split,
 	ASSERT_GT(MANY, i);
 	EXPECT_EQ(-EOPNOTSUPP,
 		  sm_create_as(fd, SECMEM_LENGTH_MAX, 0, 0, NULL, ON, &c));
-	/* Where it is not required, it is said. */
+	/*
+	 * A secret that does not require the protection is made, and says so.
+	 */
 	EXPECT_EQ(0, sm_create_as(fd, SECMEM_LENGTH_MAX, 0, 0, NULL, 0, &c));
 	EXPECT_EQ(0, c.protections & ON);
-	/* With another bound it is to be had. */
+	/* With a higher bound the protection can be had. */
 	ASSERT_EQ(0, host_write_number(SPLIT_MAX, was + 1000));
 	EXPECT_EQ(0, sm_create_as(fd, SECMEM_LENGTH_MAX, 0, 0, NULL, ON, &c));
 	EXPECT_EQ(ON, c.protections & ON);

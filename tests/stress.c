@@ -5,17 +5,16 @@
  *
  *	stress [-s SEED] [-n OPERATIONS] [-k KILLS] [-p PROCESSES] [-t THREADS]
  *
- * Every secret's bytes say whose they are, which write they are of, and that
- * they are whole. The model knows which ends of a secret were asked for and
- * which have been reported, so that each refusal is either owed or a
- * violation. It lies in memory that all processes share and that survives
- * them.
+ * Every secret's bytes tell which secret they are of, which write they come
+ * from, and whether they are whole. The model knows which ends of a secret were
+ * asked for and which have been reported: so each refusal is either due or a
+ * violation. It lies in memory that all processes share and that survives them.
  *
  * VM: --timeout 1800
  *
- * With -k it goes on until so many processes were killed by SIGKILL. Else
- * about every 400th operation kills one, and each outcome that the table below
- * marks must have occurred, if there were operations enough.
+ * With -k it runs until so many processes were killed by SIGKILL. Else about
+ * every 400th operation kills one, and each outcome that the table below marks
+ * as a must has to occur, if there were enough operations.
  */
 #include "load.h"
 
@@ -74,9 +73,9 @@ enum {
 	RES_EACCES,
 	RES_EBUSY,
 	RES_ENXIO,
-	RES_LINGERS, /* a touch without an access, as CREATE was asked for */
-	RES_MENDED, /* a death's torn bytes, behind a WRITE of the others */
-	RES_NOTHING, /* nothing to do it with */
+	RES_LINGERS, /* a touch after an access to a secret made with LINGER */
+	RES_MENDED, /* torn bytes of a dead writer, after a WRITE */
+	RES_NOTHING, /* not tried: there was nothing to do it with */
 	RES_OTHER,
 	RESULTS
 };
@@ -124,8 +123,9 @@ static int result_of(int err)
 #define USUAL (B(OK) | B(EKEYREVOKED) | B(EACCES) | B(NOTHING))
 
 /*
- * How often, which outcomes are violations elsewhere than in the legitimacy
- * of each (what is in neither mask), and which must occur.
+ * How often each operation is done; which outcomes must occur; and which others
+ * may. An outcome in neither mask is a violation. The checks of each operation
+ * judge whether a result was due.
  */
 static const struct {
 	const char *name;
@@ -180,12 +180,12 @@ static const struct {
 /* The model. */
 
 struct record {
-	_Atomic uint64_t id; /* which secret; records are used again */
+	_Atomic uint64_t id; /* of the secret; a record serves many */
 	_Atomic uint32_t length;
 	_Atomic bool lingers; /* may be read for a while after a read access */
 	_Atomic uint32_t begun; /* write accesses */
-	_Atomic uint32_t done; /* the last that is complete */
-	_Atomic uint32_t modifying; /* the life that is at it, or 0 */
+	_Atomic uint32_t done; /* the number of the last complete one */
+	_Atomic uint32_t modifying; /* the life that is writing, or 0 */
 	_Atomic bool seal_begun, sealed;
 	_Atomic bool close_begun, closing;
 	_Atomic bool revoke_begun, revoked;
@@ -209,7 +209,7 @@ struct shared {
 	_Atomic uint64_t outcomes[OPS][RESULTS];
 	_Atomic uint64_t killed_in[OPS];
 	_Atomic uint64_t kept_over_exec;
-	_Atomic bool dead[LIVES]; /* said before it is killed */
+	_Atomic bool dead[LIVES]; /* set before it is killed */
 	_Atomic uint32_t life[LOAD_PROCESSES_MAX];
 	struct thread_shown threads_shown[LOAD_PROCESSES_MAX][LOAD_THREADS_MAX];
 	struct record records[RECORDS];
@@ -226,8 +226,9 @@ static struct record *record_of(uint64_t id)
 /* Bytes. */
 
 /*
- * A secret: its id, the number of the write access that made the first half,
- * that half; a nonce of the WRITE that made the second half, that half.
+ * The bytes of a secret: its id and the number of the write access that made
+ * the first half, and that half; then a nonce of the WRITE that made the second
+ * half, and that half.
  */
 #define LENGTH_MIN 48
 
@@ -271,7 +272,7 @@ static void make_second(unsigned char *bytes, size_t length, uint64_t id,
 
 enum { WHOLE, FIRST_TORN, SECOND_TORN, ANOTHERS };
 
-/* What is wrong with the first have bytes of a secret of that length. */
+/* Judges the first `have` bytes of a secret of that length. */
 static int judge(const unsigned char *bytes, size_t have, size_t length,
 		 uint64_t id, uint64_t *number)
 {
@@ -287,7 +288,9 @@ static int judge(const unsigned char *bytes, size_t have, size_t length,
 	for (i = sizeof(head); i < from && i < have; i++)
 		if (bytes[i] != fill(key, i))
 			return FIRST_TORN;
-	/* The id is of the first half, too: who tears it tears that. */
+	/*
+	 * The id stands in the first half: where that is torn, the id may be.
+	 */
 	if (head.id != id)
 		return ANOTHERS;
 	if (have < from + sizeof(nonce))
@@ -310,7 +313,7 @@ struct grant {
 	uint32_t rights;
 	uint64_t serial;
 	bool whole; /* of a vault */
-	bool shared; /* others may use it, so that it may answer them */
+	bool shared; /* others may use it, so it may answer them instead */
 };
 
 struct entry {
@@ -319,10 +322,10 @@ struct entry {
 	uint64_t id, handle;
 	size_t length;
 	_Atomic uint64_t offset; /* in the view, once it is known */
-	pthread_rwlock_t quiet; /* read: there may be accesses */
+	pthread_rwlock_t quiet; /* held to read: accesses may exist */
 };
 
-/* What comes with a passed file. */
+/* What is sent along with a file. */
 struct message {
 	uint64_t id, handle, serial;
 	uint32_t rights;
@@ -335,8 +338,8 @@ static struct {
 	struct grant *own;
 	pthread_mutex_t lock;
 	struct entry *entries[ENTRIES];
-	uint64_t serials[GRANTS]; /* of what it has, each once */
-	uint64_t stale; /* a handle of the own vault that was closed */
+	uint64_t serials[GRANTS]; /* of the grants it has */
+	uint64_t stale; /* a handle of its own vault that is closed */
 	pthread_barrier_t all_there;
 } process = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -352,7 +355,7 @@ static uint64_t chance(uint64_t n)
 	return load_chance(&self.random, n);
 }
 
-/* No return: other threads, too. */
+/* Ends this process with all its threads. */
 static void __attribute__((noreturn)) end_life(void)
 {
 	atomic_fetch_add(&shared->deaths, 1);
@@ -360,7 +363,10 @@ static void __attribute__((noreturn)) end_life(void)
 	_exit(0);
 }
 
-/* A grant that comes back to its process would be two of the model's. */
+/*
+ * Notes a grant. One that comes back to this process is refused: the model
+ * would take it for a second grant.
+ */
 static bool serial_enter(uint64_t serial)
 {
 	int i, vacant = -1;
@@ -452,7 +458,7 @@ static void entry_put(struct entry *entry)
 	free(entry);
 }
 
-/* A use of some entry, of a grant of one secret if so wished; or NULL. */
+/* Takes a use of some entry, with of_one of a grant of one secret; or NULL. */
 static struct entry *entry_get(bool of_one)
 {
 	struct entry *entry;
@@ -470,7 +476,7 @@ static struct entry *entry_get(bool of_one)
 	return entry;
 }
 
-/* Into the table; what was there before comes out. */
+/* Puts an entry into the table, and returns the one that was there. */
 static struct entry *entry_swap(unsigned int n, struct entry *entry)
 {
 	struct entry *before;
@@ -482,7 +488,7 @@ static struct entry *entry_swap(unsigned int n, struct entry *entry)
 	return before;
 }
 
-/* Out of the table, if it is still there. */
+/* Takes an entry out of the table, if it is still there. */
 static void entry_forget(struct entry *entry)
 {
 	bool found = false;
@@ -500,7 +506,7 @@ static void entry_forget(struct entry *entry)
 		entry_put(entry);
 }
 
-/* What an entry's refusals are judged by, before and after a call. */
+/* What the model knows of a secret at one moment: results are judged by it. */
 
 struct known {
 	bool sealed, closing, closed, revoked;
@@ -521,8 +527,8 @@ static struct known known_of(struct entry *entry)
 }
 
 /*
- * A process is said to be dead before it is killed; only of one that is killed
- * while it becomes another program is it said a moment later.
+ * Whether a process is dead, or about to be killed. That is set before the
+ * kill; only for a process that is killed during exec it is set a moment later.
  */
 static bool is_dead(uint32_t life)
 {
@@ -539,8 +545,8 @@ static bool recycled(struct entry *entry)
 }
 
 /*
- * Was a call right to say so? What must be refused was, and what was refused
- * had a reason.
+ * Whether the result of a call is legitimate: what must be refused was refused,
+ * and what was refused had a reason.
  */
 static void legitimate(struct entry *entry, struct known known, int op, int err,
 		       uint32_t needs)
@@ -574,7 +580,7 @@ static void legitimate(struct entry *entry, struct known known, int op, int err,
 		complain("%s: ENXIO, and there is a view", name);
 }
 
-/* What was seen of a secret; an outcome. */
+/* Judges bytes that were seen of a secret; returns the outcome. */
 static int look_at(struct entry *entry, struct known known, int op,
 		   const unsigned char *bytes, size_t have)
 {
@@ -599,7 +605,7 @@ static int look_at(struct entry *entry, struct known known, int op,
 	return RES_OK;
 }
 
-/* Copies out of the view as long as it is let; the signal that ended it. */
+/* Copies from the view until a fault: its signal, or 0. */
 static __attribute__((noinline)) int take_bytes(const unsigned char *from,
 						unsigned char *to,
 						size_t length, size_t *have)
@@ -648,7 +654,7 @@ static int64_t some_deadline(uint32_t *flags)
 	}
 }
 
-/* A touch that went wrong had a reason, and one that went well none not to. */
+/* Whether the result of a touch is legitimate. */
 static void legitimate_touch(struct entry *entry, struct known known, int op,
 			     int signo)
 {
@@ -672,7 +678,7 @@ static void legitimate_release(struct entry *entry, int op, int err)
 		complain("%s: RELEASE said %d", ops[op].name, err);
 }
 
-/* ACQUIRE; on success *bytes. */
+/* ACQUIRE; on success *bytes is set. */
 static int acquire(struct entry *entry, uint32_t mode, int op,
 		   unsigned char **bytes)
 {
@@ -696,7 +702,10 @@ static int acquire(struct entry *entry, uint32_t mode, int op,
 	return 0;
 }
 
-/* Two looks, between which nothing changes; the byte behind it is nobody's. */
+/*
+ * Looks at the bytes twice: nothing may change in between. The byte behind them
+ * must fault.
+ */
 static int look_twice(struct entry *entry, struct known known, int op,
 		      unsigned char *bytes)
 {
@@ -759,7 +768,7 @@ static int do_nested(struct entry *entry)
 	}
 	n = i;
 	for (i = 0; i < n; i++) {
-		/* As long as one is left, so are the bytes. */
+		/* While one access is left, the bytes stay open. */
 		if (look_twice(entry, known, OP_NESTED, bytes) == RES_SIGBUS)
 			result = RES_SIGBUS;
 		err = sm_release(entry->grant->fd, entry->handle);
@@ -769,7 +778,9 @@ static int do_nested(struct entry *entry)
 	return result;
 }
 
-/* What the last writer left is whole, or it died over it. */
+/*
+ * A writer looks: the bytes are whole, or the last writer died in the middle.
+ */
 static void look_as_writer(struct entry *entry, size_t have)
 {
 	struct record *record = record_of(entry->id);
@@ -865,7 +876,9 @@ static int do_pread(struct entry *entry)
 	return look_at(entry, known, OP_PREAD, self.bytes, n);
 }
 
-/* The second half; the first may be a dead writer's, and is not read so. */
+/*
+ * WRITE of the second half. The first half may be a dead writer's, and stays.
+ */
 static int do_write(struct entry *entry)
 {
 	struct known known = known_of(entry);
@@ -935,7 +948,7 @@ static int do_close(struct entry *entry)
 	int64_t deadline = some_deadline(&flags);
 	int err;
 
-	/* Whoever holds it goes or is killed: no closer hangs. */
+	/* Each holder releases or is killed: so no closer waits for ever. */
 	if (!chance(4)) {
 		flags = 0;
 		deadline = SECMEM_FOREVER;
@@ -1069,7 +1082,10 @@ static size_t some_length(void)
 	}
 }
 
-/* Out of the table: mostly closed where it would stay in the vault. */
+/*
+ * Drops an entry that came out of the table. Its secret is mostly closed if it
+ * is of the process's own vault, where it would stay.
+ */
 static void entry_retire(struct entry *entry)
 {
 	struct record *record;
@@ -1171,8 +1187,8 @@ static int adopt(const struct message *m, int fd)
 					   2 * SM_PAGE;
 
 		/*
-		 * Of a process that has just ended there may be accesses yet:
-		 * mmap does not wait for them, any other call does.
+		 * A process that has just ended may still have accesses: mmap
+		 * does not wait for their end, any other call does.
 		 */
 		while ((err = grant_map(grant, view)) == -EBUSY)
 			sm_release(fd, SECMEM_HANDLE_NONE);
@@ -1208,7 +1224,7 @@ static int do_export(struct entry *entry)
 		m.rights |= 1U << chance(3);
 	if (!m.rights)
 		m.rights = SECMEM_RIGHT_READ;
-	/* One as it is, used by this process, may be passed on, too. */
+	/* Now and then a grant is passed on that this process itself uses. */
 	if (!chance(6) && !entry->grant->whole) {
 		m.rights = entry->grant->rights;
 		m.serial = entry->grant->serial;
@@ -1262,7 +1278,7 @@ static int do_drop(void)
 	return RES_OK;
 }
 
-/* The file of an access goes, and nobody released it. */
+/* Closes the file of a held access, without RELEASE. */
 static int do_abandon(void)
 {
 	uint32_t mode = chance(2) ? SECMEM_READ : SECMEM_WRITE;
@@ -1273,7 +1289,7 @@ static int do_abandon(void)
 	if (!entry)
 		return RES_NOTHING;
 	entry_forget(entry);
-	/* Alone with it: nobody finds it any more, here or elsewhere. */
+	/* Only if nobody else uses it: it is out of the table now. */
 	if (entry->grant->shared || atomic_load(&entry->uses) > 1) {
 		entry_put(entry);
 		return RES_NOTHING;
@@ -1285,7 +1301,7 @@ static int do_abandon(void)
 	return result_of(err);
 }
 
-/* Nobody in this process has an access: no entry is there to be touched. */
+/* Touches a secret to which nobody in this process has an access. */
 static int do_touch_shut(struct entry *entry)
 {
 	uint64_t offset = atomic_load(&entry->offset);
@@ -1309,7 +1325,7 @@ static int do_touch_shut(struct entry *entry)
 	else
 		signo = sm_poke(entry->grant->view + offset, 0);
 	result = result_of(signo);
-	/* A place of the vault may serve another by now. */
+	/* The place may serve another secret by now. */
 	anothers = recycled(entry) || (entry->grant->whole && record->closed);
 	if (!signo && anothers)
 		result = RES_NOTHING;
@@ -1327,7 +1343,7 @@ static int do_touch_shut(struct entry *entry)
 	return result;
 }
 
-/* The view goes and another one comes, between accesses. */
+/* Unmaps the view and maps another one, while there is no access. */
 static int do_remap(struct entry *entry)
 {
 	struct grant *grant = entry->grant;
@@ -1371,7 +1387,7 @@ static int do_signal(void)
 	return RES_OK;
 }
 
-/* What a child may do with what it inherits: nothing. */
+/* A child may do nothing with what it inherits. */
 static int child_try(struct entry *entry)
 {
 	uint64_t offset = atomic_load(&entry->offset), made;
@@ -1412,7 +1428,7 @@ static int do_fork(struct entry *entry)
 	return RES_OK;
 }
 
-/* The same program again, with one grant that it keeps. */
+/* Execs the same program, which keeps one grant. */
 static int do_exec(struct entry *entry)
 {
 	char args[7][24];
@@ -1520,7 +1536,7 @@ static int do_one(int op)
 	default:
 		result = do_exec(entry);
 	}
-	/* The dead are asked now and then, and make room. */
+	/* Closed secrets are used now and then, and then make room. */
 	if (record_of(entry->id)->closed && !chance(3))
 		entry_forget(entry);
 	entry_put(entry);
@@ -1556,7 +1572,7 @@ static void *thread_run(void *arg)
 	self.shown = &shared->threads_shown[process.index][n];
 	self.random = load_seed(process.life, n);
 	atomic_store(&self.shown->tid, gettid());
-	/* No thread can be made while another one execs: clone says EAGAIN. */
+	/* All threads are made first: while one execs, clone is EAGAIN. */
 	pthread_barrier_wait(&process.all_there);
 	while (!is_over()) {
 		op = some_op();
@@ -1600,7 +1616,10 @@ static int process_run(int index, const struct message *kept, int kept_fd)
 		return 1;
 	}
 	self.random = load_seed(process.life, LOAD_THREADS_MAX - 1);
-	/* Its last program is gone, so it answers this one or a friend. */
+	/*
+	 * The program before is gone: the grant answers this one, or another
+	 * process that has it.
+	 */
 	if (kept_fd >= 0) {
 		err = sm_stat(kept_fd, kept->handle, &st);
 		if (err && (err != -EACCES || !kept->shared))
@@ -1643,8 +1662,8 @@ static int process_start(int i)
 }
 
 /*
- * The operation that was hit least is waited for, for a while. A process may
- * exec while it is chosen: its new life is the one that ends.
+ * Kills a process, and waits for a while until one is in the operation that was
+ * hit least. The process may exec while it is chosen: then its new life ends.
  */
 static void kill_one(void)
 {
@@ -1676,7 +1695,7 @@ static void kill_one(void)
 		complain("fork: %d", errno);
 }
 
-/* Also of children whose parents were killed: they would fill the table. */
+/* Also reaps children whose parents were killed: they would fill the table. */
 static void reap_all(void)
 {
 	int i, status;
@@ -1694,7 +1713,7 @@ static void reap_all(void)
 	}
 }
 
-/* Every thread gets on with it. */
+/* Complains of a thread that does not get on. */
 static void watch(void)
 {
 	static uint64_t counts[LOAD_PROCESSES_MAX][LOAD_THREADS_MAX];
@@ -1762,7 +1781,10 @@ static void report(void)
 	}
 }
 
-/* Outcomes that did not occur, or that nobody expects. */
+/*
+ * Counts outcomes that had to occur and did not, and others that no table
+ * expects.
+ */
 static int missing(uint64_t kills)
 {
 	int op, r, lost = 0;
@@ -1777,7 +1799,7 @@ static int missing(uint64_t kills)
 				lost++;
 			}
 		}
-		/* These two end a process by themselves. */
+		/* EXIT and EXEC end a process by themselves. */
 		if (!shared->killed_in[op] && op != OP_EXIT && op != OP_EXEC &&
 		    kills > 20 * OPS) {
 			printf("# never killed in: %s\n", ops[op].name);

@@ -11,7 +11,7 @@
 #include <libsecmem.h>
 #include <sys/personality.h>
 
-/* How a command ends, and what it said. */
+/* Runs a command: how it ends, and what it said. */
 static int run(const char *command, char *said, size_t size)
 {
 	FILE *pipe = popen(command, "re");
@@ -58,7 +58,7 @@ FIXTURE_VARIANT_ADD(tool, thread)
 	.fault = "race",
 	.finding = "data race",
 };
-/* With the shared library, as it was installed. */
+/* With the shared library, which is not built for the tool. */
 FIXTURE_VARIANT_ADD(tool, thread_shared)
 {
 	.program = "/opt/tools/watched-thread-shared",
@@ -86,7 +86,10 @@ FIXTURE_VARIANT_ADD(tool, memcheck)
 
 FIXTURE_SETUP(tool)
 {
-	/* Sanitizers know where memory lies as long as it is not all random. */
+	/*
+	 * Sanitizers need memory where they expect it: addresses are not
+	 * random.
+	 */
 	personality(ADDR_NO_RANDOMIZE);
 	if (access(variant->program, X_OK))
 		SKIP(return, "no %s: this machine had no tool for it",
@@ -142,7 +145,7 @@ static int use_plugin(void *library)
 	return use ? use() : 1;
 }
 
-/* A program of its own, that does not know the library until it loads it. */
+/* Uses the shared library, which this program loads and is not linked with. */
 static int use_library(void *library)
 {
 	int (*create)(secmem_secret_t *, size_t, const struct secmem_options *);
@@ -162,7 +165,7 @@ static int use_library(void *library)
 	return error;
 }
 
-/* How many vaults stay behind when it was loaded five times. */
+/* How many vaults stay behind after five rounds of load, use, unload. */
 static int vaults_left(const char *path, int (*use)(void *library))
 {
 	void *library;
@@ -186,7 +189,7 @@ TEST(plugin_of_the_static_library_leaks_nothing)
 	EXPECT_EQ(1, vaults_left("/opt/tools/plugin.so", use_plugin));
 }
 
-/* The control: as it was linked without -z nodelete. */
+/* The control: a plugin that was linked without -z nodelete. */
 TEST(plugin_that_is_unloaded_leaks)
 {
 	EXPECT_EQ(5, vaults_left("/opt/tools/plugin-deleted.so", use_plugin));

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A holder that is never scheduled. The attacker has a grant of one secret with
- * COMPARE alone. Its thread asks at SCHED_IDLE, on a processor that others keep
- * busy, until it is not scheduled any more in the middle, with that secret's
- * lock held. What becomes of the others, who run on another processor?
+ * COMPARE alone. Its thread makes calls at SCHED_IDLE, on a processor that
+ * others keep busy, until it is not scheduled any more in the middle of one,
+ * with that secret's lock held. What becomes of the others, who run on another
+ * processor?
  *
  * Times are of the machine's clock. Each is compared with the worst under the
- * same load without the attacker, and has to be missed three times to count:
- * the host may be busy, too. The attacker holds the lock for many seconds.
+ * same load without the attacker, and has to be missed three times to count,
+ * because the host may be busy, too. The attacker holds the lock for many
+ * seconds.
  *
  * VM: --append preempt=full
  */
@@ -79,7 +81,9 @@ static int attack(void *arg)
 	return 1;
 }
 
-/* Each of them has run, so that whoever else was there had to give way. */
+/*
+ * Starts the hogs. All have run once, so that any other thread had to give way.
+ */
 static int hogs_start(FIXTURE_DATA(unscheduled) * self)
 {
 	unsigned int i;
@@ -104,7 +108,9 @@ static void hogs_stop(FIXTURE_DATA(unscheduled) * self)
 	memset(self->hogs, 0, sizeof(self->hogs));
 }
 
-/* Nobody writes, so only a lock that is held can make a reader wait. */
+/*
+ * Whether the lock is held: nobody writes, so nothing else makes a reader wait.
+ */
 static bool is_held(FIXTURE_DATA(unscheduled) * self)
 {
 	unsigned char byte;
@@ -207,7 +213,7 @@ FIXTURE_TEARDOWN(unscheduled)
 	sm_vault_close(&self->v);
 }
 
-/* Whether a thread is where it waits for the secret, by its state. */
+/* Whether a thread sleeps, as one does that waits for the secret. */
 static bool sleeps(pid_t tid)
 {
 	char path[64], text[512];
@@ -220,7 +226,7 @@ static bool sleeps(pid_t tid)
 	return state && (state[2] == 'S' || state[2] == 'D');
 }
 
-/* How long something takes at worst, and whether it went well. */
+/* How long something takes at worst; *err is 0 if it went well. */
 static int64_t worst_of(FIXTURE_DATA(unscheduled) * self,
 			int (*act)(FIXTURE_DATA(unscheduled) *), int times,
 			int *err)
@@ -238,7 +244,7 @@ static int64_t worst_of(FIXTURE_DATA(unscheduled) * self,
 	return worst;
 }
 
-/* Under the load alone: ten times the worst, and some. */
+/* A bound: more than ten times the worst under the load alone. */
 static int64_t bound_of(struct __test_metadata *_metadata,
 			FIXTURE_DATA(unscheduled) * self,
 			int (*act)(FIXTURE_DATA(unscheduled) *))
@@ -253,7 +259,7 @@ static int64_t bound_of(struct __test_metadata *_metadata,
 	return 10 * worst + SLACK_NS;
 }
 
-/* And with whoever does the harm. */
+/* The bound holds with the attacker, too. */
 static void expect_within(struct __test_metadata *_metadata,
 			  FIXTURE_DATA(unscheduled) * self,
 			  int (*act)(FIXTURE_DATA(unscheduled) *),
@@ -276,7 +282,7 @@ static int own_pair(FIXTURE_DATA(unscheduled) * self)
 	return err ?: sm_release(self->v.fd, self->own);
 }
 
-/* While a thread of the same process waits to give the shared one back. */
+/* A thread of the same process waits meanwhile to release the shared secret. */
 TEST_F_TIMEOUT(unscheduled, own_secret_is_not_held_up, SM_LOOP_TIMEOUT)
 {
 	struct sm_call release = { .fd = self->v.fd,
@@ -313,7 +319,7 @@ static int map_and_touch(FIXTURE_DATA(unscheduled) * self)
 
 /*
  * Threads of the same process that wait: for an access to the shared secret, to
- * give one back, and in a touch of it that has to be repaired.
+ * release one, and in a touch of it that needs a repair.
  */
 struct stuck {
 	struct sm_call acquire, release;
@@ -351,7 +357,10 @@ TEST_F_TIMEOUT(unscheduled, process_is_not_held_up_by_its_waiting_threads,
 	bound = bound_of(_metadata, self, map_and_touch);
 	ASSERT_EQ(0, attacker_stops(self));
 
-	/* The touch finds no entry, and an access that repairs it. */
+	/*
+	 * The touch finds no page-table entry; the access lets a fault put it
+	 * back.
+	 */
 	ASSERT_EQ(0, mprotect(self->v.view, SM_VIEW_LENGTH, PROT_NONE));
 	ASSERT_EQ(0, mprotect(self->v.view, SM_VIEW_LENGTH,
 			      PROT_READ | PROT_WRITE));
@@ -408,7 +417,7 @@ static int member_run(void *arg)
 	return sm_event_wait(m->go);
 }
 
-/* While one who has an access to the shared one ends. */
+/* A process ends meanwhile that has an access to the shared secret. */
 TEST_F_TIMEOUT(unscheduled, exit_of_a_stranger_is_not_held_up, SM_LOOP_TIMEOUT)
 {
 	struct member m = { .handle = self->shared,
@@ -439,7 +448,7 @@ struct hoarder {
 	int ready, go;
 };
 
-/* It has much to be wiped, and comes to that when it is killed. */
+/* A process with much to be wiped; the wipe begins when it is killed. */
 static int hoard(void *arg)
 {
 	struct sched_param param = {};
@@ -456,7 +465,7 @@ static int hoard(void *arg)
 	return sm_event_wait(h->go);
 }
 
-/* The parent has its file, too. */
+/* The parent has the hoarder's file, too. */
 static pid_t hoarder_start(struct hoarder *h)
 {
 	pid_t pid;
@@ -469,7 +478,7 @@ static pid_t hoarder_start(struct hoarder *h)
 	return pid;
 }
 
-/* In the middle of its end; hogs keep it there. */
+/* Kills a hoarder, and lets hogs stop it in the middle of its end. */
 static int hoarder_ends(FIXTURE_DATA(unscheduled) * self, pid_t *pid)
 {
 	struct hoarder h = { .ready = sm_event(), .go = sm_event() };
@@ -487,7 +496,7 @@ static int hoarder_ends(FIXTURE_DATA(unscheduled) * self, pid_t *pid)
 	return -ETIMEDOUT;
 }
 
-/* While one who is not scheduled ends, and has much to be wiped. */
+/* A process with much to be wiped stands still in its end, not scheduled. */
 TEST_F_TIMEOUT(unscheduled, exit_of_a_stranger_waits_for_nobodys_end,
 	       SM_LOOP_TIMEOUT)
 {
@@ -497,13 +506,13 @@ TEST_F_TIMEOUT(unscheduled, exit_of_a_stranger_waits_for_nobodys_end,
 
 	ASSERT_EQ(0, hoarder_ends(self, &pid));
 	expect_within(_metadata, self, stranger_lives, bound);
-	/* Control: it has not come to its end even now. */
+	/* Control: even now that process has not ended. */
 	EXPECT_EQ(0, waitpid(pid, &status, WNOHANG));
 	hogs_stop(self);
 	EXPECT_EQ(128 + SIGKILL, sm_reap(pid));
 }
 
-/* Nor does who has come by its file, and closes that. */
+/* Nor does a process wait that has the hoarder's file, and closes it. */
 TEST_F_TIMEOUT(unscheduled, close_of_a_file_waits_for_nobodys_end,
 	       SM_LOOP_TIMEOUT)
 {
@@ -562,12 +571,17 @@ TEST_F_TIMEOUT(unscheduled,
 	ASSERT_EQ(0, kill(pid, SIGKILL));
 	EXPECT_EQ(128 + SIGKILL, sm_reap(pid));
 	EXPECT_LT(sm_now() - began, 20 * BOUND_NS);
-	/* What was its own is wiped before its end is over. */
+	/*
+	 * The secrets of the process that ended were wiped before its end was
+	 * over.
+	 */
 	EXPECT_TRUE(is_wiped(self->v.fd, before.secrets));
-	/* Its access is not ended yet, as the lock is held, */
+	/*
+	 * Its access to the shared secret has not ended, as the lock is held,
+	 */
 	ASSERT_EQ(0, sm_stat(self->v.fd, self->shared, &st));
 	EXPECT_EQ(1, st.readers);
-	/* so the file still answers it, and who would use it waits, */
+	/* so its file still answers it, and another user of the file waits, */
 	bind.fd = m.fd;
 	ASSERT_EQ(0, sm_call_start(&bind));
 	EXPECT_TRUE(is_held(self));
@@ -680,7 +694,7 @@ TEST_F_TIMEOUT(unscheduled, waiter_dies_when_it_is_killed, SM_LOOP_TIMEOUT)
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		took = INT64_MAX;
 		for (try = 0; try < TRIES && took > BOUND_NS; try++) {
-			/* It comes to run after some seconds. */
+			/* The attacker does run after some seconds. */
 			if (!is_held(self)) {
 				attacker_goes_on(self);
 				ASSERT_EQ(0, attacker_stops(self));
@@ -697,7 +711,10 @@ TEST_F_TIMEOUT(unscheduled, waiter_dies_when_it_is_killed, SM_LOOP_TIMEOUT)
 				EXPECT_EQ(128 + SIGKILL, sm_reap(pid));
 				took = sm_now() - began;
 			} else {
-				/* It had its turn. */
+				/*
+				 * The call was done before it was seen to
+				 * sleep.
+				 */
 				sm_reap(pid);
 			}
 			close(victim.fd);
@@ -706,7 +723,7 @@ TEST_F_TIMEOUT(unscheduled, waiter_dies_when_it_is_killed, SM_LOOP_TIMEOUT)
 	}
 }
 
-/* For a closer that does not wait, and for one that a signal ends. */
+/* A thread that polls while a closer gives up. */
 struct poller {
 	struct pollfd p;
 	pid_t tid; /* atomic; 0 until it runs */
@@ -723,7 +740,7 @@ static void *poller_run(void *arg)
 	return NULL;
 }
 
-/* It asks before the closer comes, and is woken. */
+/* It polls before the closer comes, and is woken. */
 TEST_F_TIMEOUT(unscheduled, who_polls_is_told_of_a_closer_that_gave_up,
 	       SM_LOOP_TIMEOUT)
 {
@@ -742,16 +759,16 @@ TEST_F_TIMEOUT(unscheduled, who_polls_is_told_of_a_closer_that_gave_up,
 	attacker_goes_on(self);
 	EXPECT_EQ(0, SM_WAIT_UNTIL(
 			     __atomic_load_n(&poller.done, __ATOMIC_ACQUIRE)));
-	/* It ends, if not before, then with the secret. */
+	/* If it was not woken before, the end of the secret wakes it. */
 	EXPECT_EQ(0, sm_release(self->v.fd, self->shared));
 	pthread_join(thread, NULL);
 	EXPECT_EQ(POLLPRI, poller.p.revents);
 }
 
-/* The generation that a place would have next, of which nothing is known yet. */
+/* The handle that the place's next secret will have: not issued yet. */
 #define NEXT_GENERATION (1ULL << 24)
 
-/* More than rest before one serves again. */
+/* More places than rest before one serves again. */
 #define PLACES 10000
 
 TEST_F_TIMEOUT(unscheduled, close_of_what_was_never_issued_leaves_nothing,
@@ -764,14 +781,17 @@ TEST_F_TIMEOUT(unscheduled, close_of_what_was_never_issued_leaves_nothing,
 	ASSERT_EQ(0, attacker_stops(self));
 	EXPECT_EQ(-ENOENT,
 		  sm_close_at(self->v.fd, next, SECMEM_NOWAIT, SECMEM_FOREVER));
-	/* Control: of the one that is there, it would be left. */
+	/*
+	 * Control: a CLOSE of the secret that is there is left with the holder
+	 * of the lock.
+	 */
 	EXPECT_EQ(-EAGAIN, sm_close_at(self->v.fd, self->shared, SECMEM_NOWAIT,
 				       SECMEM_FOREVER));
 	attacker_goes_on(self);
 	ASSERT_TRUE(
 		sm_has_state(self->v.fd, self->shared, SECMEM_STATE_CLOSED));
 	close(self->export);
-	/* Until its place serves the next one. */
+	/* Creates until the place serves the next secret. */
 	for (i = 0; i < PLACES && self->shared != next; i++) {
 		EXPECT_EQ(0, sm_close(self->v.fd, self->shared));
 		ASSERT_EQ(0, sm_create(self->v.fd, LARGE, &self->shared));
@@ -811,24 +831,32 @@ TEST_F_TIMEOUT(unscheduled, closer_that_gives_up_leaves_the_secret_closing,
 			while (!sm_call_done(&close_other) && is_held(self));
 			EXPECT_EQ(-EINTR, sm_call_finish(&close_other));
 		}
-		/* Even now. */
+		/* The secret is closing even before the lock is free. */
 		EXPECT_TRUE(
 			sm_has_state(self->v.fd, shared, SECMEM_STATE_CLOSING));
 		p.fd = self->export;
 		EXPECT_EQ(1, poll(&p, 1, 0));
 		EXPECT_EQ(POLLPRI, p.revents);
-		/* On top of an access, which needs no lock else. */
+		/*
+		 * A further access on top of one, which usually needs no lock.
+		 */
 		EXPECT_EQ(-EAGAIN,
 			  sm_acquire(self->v.fd, shared,
 				     SECMEM_READ | SECMEM_NOWAIT, NULL));
 		attacker_goes_on(self);
 		if (round == 2)
 			EXPECT_EQ(0, sm_release(self->v.fd, shared));
-		/* Else no access was in the way, so it was for the lock. */
+		/*
+		 * In the other rounds no access was in the way: so the CLOSE
+		 * waited for the lock.
+		 */
 		EXPECT_TRUE(
 			sm_has_state(self->v.fd, shared, SECMEM_STATE_CLOSED));
 
-		/* The place serves another, which that was not about. */
+		/*
+		 * The place serves another secret, which the CLOSE does not
+		 * touch.
+		 */
 		older = shared;
 		ASSERT_EQ(0, sm_create(self->v.fd, LARGE, &self->shared));
 		EXPECT_EQ(0, sm_close(self->v.fd, older));
@@ -863,12 +891,12 @@ TEST_F_TIMEOUT(unscheduled,
 	began = sm_now();
 	EXPECT_EQ(-EBUSY, host_sleep("freeze"));
 	took = sm_now() - began;
-	/* It had a second to be wiped in. */
+	/* The suspend waited a second for the wipe. */
 	EXPECT_LE(10 * BOUND_NS, took);
 	EXPECT_LE(took, 30 * BOUND_NS);
 	EXPECT_EQ(0, host_log_wait(log, "suspend refused"));
 	EXPECT_TRUE(is_held(self));
-	/* Whoever would create one does so again. */
+	/* Such secrets are created again. */
 	EXPECT_EQ(0, sm_create_as(self->v.fd, 32, 0, SECMEM_CREATE_SUSPEND_WIPE,
 				  NULL, 0, &c));
 

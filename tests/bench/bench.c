@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What secmem costs beside what people use today. Each way (ways.c) has a
- * process of its own; they take turns, sample by sample, so that what changes
- * with time changes for all. A row of results is a JSON object on a line.
+ * process of its own. They take turns, sample by sample, so that what changes
+ * with time changes for all of them. A row of results is a JSON object on a
+ * line.
  *
  *	bench [--short] [--counted] [--label TEXT] [--ways A,B] [--most N]
  *	      SECTION...
  *
- * Time is CLOCK_MONOTONIC_RAW in nanoseconds; in a guest that counts
- * instructions (--counted says so) one of them is one instruction.
+ * Time is CLOCK_MONOTONIC_RAW in nanoseconds. In a guest that counts
+ * instructions (--counted says so) a nanosecond is one instruction.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -44,7 +45,7 @@ static int64_t now(void)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-/* Interrupts by which one processor makes others flush, so far. */
+/* The interrupts so far by which one processor made others flush their TLBs. */
 static int64_t tlb_interrupts(void)
 {
 	FILE *file = fopen("/proc/interrupts", "r");
@@ -68,7 +69,7 @@ static int64_t tlb_interrupts(void)
 	return sum;
 }
 
-/* Works: what is done with items, so many times. */
+/* The works that are measured: what is done with items, a number of times. */
 
 enum work {
 	PAIR_READ,
@@ -86,12 +87,12 @@ struct ask {
 	enum work work;
 	size_t length;
 	unsigned int times;
-	unsigned int threads; /* that do it; 0: the process alone */
+	unsigned int threads; /* of so many threads; 0: the process alone */
 	bool shared; /* all of them with one item */
-	bool held; /* which is open all the time */
-	bool spinner; /* another thread runs and does nothing */
+	bool held; /* the item is open all the time */
+	bool spinner; /* another thread only runs */
 	bool partner; /* a forked process does it, too */
-	unsigned int scale; /* with one of so many items, by chance */
+	unsigned int scale; /* with a random one of so many items */
 };
 
 struct told {
@@ -233,7 +234,7 @@ static int repeat(const struct ask *ask, struct item *item)
 	return ret;
 }
 
-/* Creations and ends apart: so many of one, then of the other. */
+/* Times creations and ends apart: all creations first, then all ends. */
 static int create_many(const struct ask *ask, struct told *told)
 {
 	struct item *items = calloc(ask->times, sizeof(*items));
@@ -253,9 +254,9 @@ static int create_many(const struct ask *ask, struct told *told)
 }
 
 /*
- * Items that stay from sample to sample, by length and number. Where two
- * neighbours would have one VMA, opening one would split it; that is the cost
- * of many (SCALE), not of one.
+ * Items that stay from sample to sample, by length and number. If two
+ * neighbours had one VMA, opening one would split it; that is the cost of many
+ * items (SCALE), not of one.
  */
 static int item_kept(size_t length, unsigned int number, struct item **item)
 {
@@ -406,7 +407,7 @@ static int repeat_partner(const struct ask *ask, struct item *item,
 	return ret ?: status ? -EPIPE : 0;
 }
 
-/* Scale: one process that keeps more and more of them. */
+/* Scale: one process that keeps more and more items. */
 
 static int64_t memory_used(void)
 {
@@ -468,7 +469,7 @@ static int scale(const struct ask *ask, struct told *told)
 	told->areas = areas_used() - areas;
 	if (!made || !way->open)
 		return error;
-	/* Often enough that all page tables are there. */
+	/* Enough pairs that all page tables are there. */
 	for (i = 0; i < made && !ret; i += 64)
 		ret = pair(&items[i], false);
 	told->operations = brief ? 50 : 2000;
@@ -532,7 +533,7 @@ static void work_on(int socket, size_t items)
 	_exit(0);
 }
 
-/* The parent: asks one worker after the other, and tells. */
+/* The parent asks one worker after the other, and prints the results. */
 
 struct worker {
 	const struct way *way;
@@ -653,7 +654,7 @@ static void series_print(struct series *series)
 	       series->time[3 * n / 4], series->interrupts[n / 2]);
 }
 
-/* One work, all ways in turn, so many rounds. */
+/* Measures one work: all ways in turn, for a number of rounds. */
 static void compare_ways(const char *section, const char *work,
 			 const struct ask *ask, struct worker *workers,
 			 size_t count, unsigned int rounds)
@@ -668,7 +669,7 @@ static void compare_ways(const char *section, const char *work,
 			if (all[i].error)
 				continue;
 			worker_ask(&workers[i], ask, &told);
-			/* The first one is to warm up. */
+			/* The first round is to warm up. */
 			if (round || told.error)
 				series_add(&all[i], &told);
 		}
@@ -707,7 +708,7 @@ static const struct {
 	const char *name;
 	enum work work;
 	size_t length;
-	unsigned int divide; /* takes longer by so much */
+	unsigned int divide; /* done less often by this, as it takes longer */
 } singles[] = {
 	{ "pair, 1 page", PAIR_READ, 4000, 1 },
 	{ "pair, 16 pages", PAIR_READ, 16 * PAGE - 96, 2 },
@@ -786,7 +787,10 @@ static void section_threads(void)
 				.held = kinds[kind].held,
 			};
 
-			/* An uncounted way would shut it under the others. */
+			/*
+			 * A way that does not count would shut the item under
+			 * other threads.
+			 */
 			compare_ways("threads", kinds[kind].name, &ask,
 				     shared ? counts : workers,
 				     shared ? counting : count, rounds);
@@ -824,8 +828,8 @@ static void section_processes(void)
 }
 
 /*
- * One way at a time, as they would take each other's memory. Who stops says at
- * which number and with what error.
+ * One way at a time, as two would take each other's memory. A way that stops
+ * tells at which number of items, and with what error.
  */
 static void section_scale(void)
 {
@@ -841,7 +845,7 @@ static void section_scale(void)
 		if (!way_chosen(of) || !of->create || of->lingers ||
 		    !strncmp(of->name, "null", 4))
 			continue;
-		/* The others take too long, and most stop well before. */
+		/* Other ways take too long, and most stop well before. */
 		if (strncmp(of->name, "secmem", 6) && limit > 100000)
 			limit = 100000;
 		if (worker_start(&worker, of, limit))
@@ -895,7 +899,7 @@ int main(int argc, char **argv)
 	size_t i;
 	int at;
 
-	/* Whose limits are met is told by scale; RLIMIT_MEMLOCK is no limit. */
+	/* RLIMIT_MEMLOCK is lifted; scale tells which other limits are met. */
 	setrlimit(RLIMIT_MEMLOCK, &endless);
 	for (at = 1; at < argc; at++) {
 		if (!strcmp(argv[at], "--short")) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One work of one way, so many times, between two words to the host by which it
- * traces every instruction of the guest.
+ * Does one work of one way TIMES times. Before and after it, it tells the host
+ * to begin and to end a trace of every instruction of the guest.
  *
  *	profile WAY WORK TIMES		WORK: pair, pair16, write, nested, read
  */
@@ -64,7 +64,7 @@ int main(int argc, char **argv)
 	host = open("/dev/virtio-ports/host", O_RDWR);
 	if (host < 0 || (way->prepare && way->prepare(1)))
 		return 1;
-	/* No neighbour that its VMA could become one with. */
+	/* A neighbour with which the item's VMA cannot merge. */
 	mmap(NULL, PAGE, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ret = way->create(&item, copy ? 32 : pages * PAGE - 96);
 	if (!ret && nested)

@@ -65,7 +65,7 @@ static int null_ioctl_prepare(size_t items)
 static int null_ioctl(struct item *item)
 {
 	(void)item;
-	/* A number that is nobody's: it gets as far as the table of calls. */
+	/* No call has this number: it gets as far as the table of calls. */
 	return ioctl(device, _IO(SECMEM_IOC_MAGIC, 0xff), 0) == 0;
 }
 
@@ -115,7 +115,7 @@ static int anonymous_shut(struct item *item)
 	return result(mprotect(item->data, ROUND_UP(item->length), PROT_NONE));
 }
 
-/* The same between guard pages, in the order in which memguard does it. */
+/* The same between guard pages; the calls are in memguard's order. */
 
 static int guarded_create(struct item *item, size_t length)
 {
@@ -321,7 +321,7 @@ static int openssl_prepare(size_t items)
 
 	while (size < items * 64)
 		size *= 2;
-	/* 2: without all that it was asked to do */
+	/* 2 says that a part of it failed */
 	return CRYPTO_secure_malloc_init(size, 32) ? 0 : -ENOMEM;
 }
 
@@ -331,7 +331,7 @@ static int openssl_create(struct item *item, size_t length)
 	item->data = OPENSSL_secure_zalloc(length);
 	if (!item->data)
 		return -ENOMEM;
-	/* It falls back to the ordinary heap where it is not set up. */
+	/* Without a secure heap, OpenSSL takes the ordinary one. */
 	return CRYPTO_secure_allocated(item->data) ? 0 : -ENOMEM;
 }
 
@@ -584,7 +584,7 @@ static int library_open(struct item *item, bool write)
 	return ret;
 }
 
-/* In the order of a stack. */
+/* Releases the access that was taken last. */
 static int library_shut(struct item *item)
 {
 	if (!access_count ||

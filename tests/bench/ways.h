@@ -21,16 +21,16 @@ struct item {
 /* Functions return 0 or -errno; those that a way does not offer are NULL. */
 struct way {
 	const char *name;
-	bool counts; /* may be opened again while it is open */
-	bool lingers; /* asked for SECMEM_CREATE_LINGER */
-	/* Once a process, for so many items: -errno where it cannot be. */
+	bool counts; /* an open item may be opened again */
+	bool lingers; /* its secrets have SECMEM_CREATE_LINGER */
+	/* Called once in a process, for so many items. */
 	int (*prepare)(size_t items);
 	int (*create)(struct item *item, size_t length);
 	int (*destroy)(struct item *item);
-	/* As a pair around touches. */
+	/* These two go around touches. */
 	int (*open)(struct item *item, bool write);
 	int (*shut)(struct item *item);
-	/* Copies; of a way without them they are open, memcpy, shut. */
+	/* Copies. For a way without them they are open, memcpy, shut. */
 	int (*read)(struct item *item, void *buffer, size_t length);
 	int (*write)(struct item *item, const void *buffer, size_t length);
 	/* For a forked child: before the fork, and in the child. */

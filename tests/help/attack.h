@@ -28,7 +28,7 @@ static inline struct at_pattern at_pattern(uint64_t seed)
 	return (struct at_pattern){ .word = seed * 0x9e3779b97f4a7c15 + 1 };
 }
 
-/* Never 0, with which much would end. */
+/* A byte of the pattern, never 0: at a 0 many an attack's text would end. */
 static inline unsigned char at_byte(struct at_pattern *p)
 {
 	if (!p->left) {
@@ -61,7 +61,7 @@ static inline bool at_is(const volatile unsigned char *bytes, size_t length,
 	return true;
 }
 
-/* How often the pattern's beginning stands in the bytes. */
+/* How often the first AT_FOUND bytes of the pattern stand in the bytes. */
 static inline unsigned int at_count(const unsigned char *bytes, size_t length,
 				    uint64_t seed)
 {
@@ -80,7 +80,7 @@ static inline unsigned int at_count(const unsigned char *bytes, size_t length,
 	return n;
 }
 
-/* The same in a file, with what straddles two chunks; -errno. */
+/* The same in a file, across the ends of chunks, too; or -errno. */
 static inline int at_count_in_file(const char *path, uint64_t seed)
 {
 	static unsigned char chunk[AT_FOUND + (1 << 16)];
@@ -104,7 +104,7 @@ static inline int at_count_in_file(const char *path, uint64_t seed)
 	return got < 0 ? -errno : n;
 }
 
-/* A secret that holds the pattern, shut; or -errno. */
+/* Makes a secret that holds the pattern, and shuts it: 0 or -errno. */
 static inline int at_secret(struct sm_vault *v, uint64_t length, uint64_t seed,
 			    uint64_t *handle)
 {
@@ -120,7 +120,7 @@ static inline int at_secret(struct sm_vault *v, uint64_t length, uint64_t seed,
 	return sm_release(v->fd, *handle);
 }
 
-/* A page of ordinary memory that holds the pattern: the control. */
+/* Ordinary memory that holds the pattern: the control. */
 static inline unsigned char *at_ordinary(size_t length, uint64_t seed)
 {
 	unsigned char *bytes = mmap(NULL, length, PROT_READ | PROT_WRITE,
@@ -132,7 +132,7 @@ static inline unsigned char *at_ordinary(size_t length, uint64_t seed)
 	return bytes;
 }
 
-/* One word into a file of /proc or /sys; 0 or -errno. */
+/* Writes a word into a file of /proc or /sys: 0 or -errno. */
 static inline int at_put(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
@@ -146,8 +146,8 @@ static inline int at_put(const char *path, const char *text)
 }
 
 /*
- * The page's entry in /proc/PID/pagemap; all ones when it cannot be read. Of a
- * PFNMAP mapping the kernel shows none.
+ * The page's entry in /proc/PID/pagemap; all ones if it cannot be read. For a
+ * PFNMAP mapping, as a view is, the kernel shows no page.
  */
 #define AT_PAGEMAP_PRESENT (1ULL << 63)
 #define AT_PAGEMAP_PFN ((1ULL << 55) - 1)
@@ -171,8 +171,8 @@ static inline uint64_t at_pagemap(pid_t pid, const volatile void *address)
 }
 
 /*
- * Of the mapping that begins at start: a line of /proc/PID/smaps such as
- * "Rss:" or "VmFlags:", without its name. False when there is none.
+ * Fills in a line of /proc/PID/smaps, such as "Rss:" or "VmFlags:", without its
+ * name, for the mapping that begins at start. False if there is none.
  */
 static inline bool at_smaps(pid_t pid, const void *start, const char *name,
 			    char *value, size_t size)
@@ -210,7 +210,7 @@ struct at_kcore {
 	unsigned int n;
 	Elf64_Phdr *headers;
 	uint64_t page_size; /* of struct page */
-	uint64_t refcount; /* offset in it */
+	uint64_t refcount; /* its offset in struct page */
 };
 
 static inline uint64_t at_kcore_number(const char *notes, size_t length,
@@ -258,7 +258,7 @@ static inline int at_kcore_open(struct at_kcore *k)
 	return 0;
 }
 
-/* Where an address of the kernel is in /proc/kcore; 0: it is not. */
+/* The offset of a kernel address in /proc/kcore; 0: it is not there. */
 static inline uint64_t at_kcore_offset(struct at_kcore *k, uint64_t address)
 {
 	for (unsigned int i = 0; i < k->n; i++) {
@@ -287,8 +287,8 @@ static inline bool at_kcore_begins(struct at_kcore *k, uint64_t offset,
 }
 
 /*
- * A page of physical memory that begins with the pattern: 0 with its number and
- * where it is in /proc/kcore; or -ENOENT.
+ * Finds a page of physical memory that begins with the pattern: 0, with its
+ * number and its offset in /proc/kcore; or -ENOENT.
  */
 static inline int at_kcore_find(struct at_kcore *k, uint64_t seed,
 				uint64_t *pfn, uint64_t *offset)
@@ -296,7 +296,10 @@ static inline int at_kcore_find(struct at_kcore *k, uint64_t seed,
 	for (unsigned int i = 0; i < k->n; i++) {
 		Elf64_Phdr *h = &k->headers[i];
 
-		/* All RAM; the kernel's text is in there, and once more. */
+		/*
+		 * Only the map of all RAM: it has the kernel's image in it,
+		 * whose own mapping is left out.
+		 */
 		if (h->p_type != PT_LOAD || h->p_paddr == (uint64_t)-1 ||
 		    h->p_vaddr >= 0xffffffff80000000)
 			continue;
@@ -312,9 +315,9 @@ static inline int at_kcore_find(struct at_kcore *k, uint64_t seed,
 }
 
 /*
- * The page's reference count. The array of struct page starts where the
- * address of the first part of it that kcore shows is rounded down to 1 GiB:
- * so on x86, for memory of less than 64 GiB.
+ * Reads the page's reference count. The array of struct page is taken to start
+ * at the address of the first part of it that kcore shows, rounded down to 1
+ * GiB. That is so on x86 with less than 64 GiB of memory.
  */
 static inline int at_kcore_refcount(struct at_kcore *k, uint64_t pfn,
 				    int32_t *count)
@@ -348,8 +351,8 @@ static inline int at_kcore_refcount(struct at_kcore *k, uint64_t pfn,
 }
 
 /*
- * A kernel that reads pages by their number: module/tests/reader.c, which the
- * VM has at /vm/reader.ko.
+ * Opens the module that reads pages by their numbers: module/tests/reader.c,
+ * which the VM has at /vm/reader.ko.
  */
 static inline int at_reader_open(void)
 {
@@ -360,7 +363,7 @@ static inline int at_reader_open(void)
 	return open(SECMEM_READER_DEVICE, O_RDONLY | O_CLOEXEC);
 }
 
-/* The page behind an address of the caller's; -ENOENT: none is mapped there. */
+/* The page at an address of the caller's; -ENOENT: none is mapped there. */
 static inline int at_reader_find(int fd, const volatile void *address,
 				 uint64_t *pfn)
 {
@@ -382,21 +385,24 @@ static inline int at_reader_ask(int fd, unsigned long how, uint64_t pfn,
 	return !at_is(r.bytes, sizeof(r.bytes), seed);
 }
 
-/* 0: through the direct map stands the pattern; 1: other bytes; or -errno. */
+/*
+ * 0: the direct map shows the pattern there; 1: it shows other bytes; or
+ * -errno.
+ */
 static inline int at_reader_reads(int fd, uint64_t pfn, size_t offset,
 				  uint64_t seed)
 {
 	return at_reader_ask(fd, SECMEM_READER_READ, pfn, offset, seed);
 }
 
-/* The same of what the page really holds. */
+/* The same for the bytes of the page itself, wherever it is mapped. */
 static inline int at_reader_looks(int fd, uint64_t pfn, size_t offset,
 				  uint64_t seed)
 {
 	return at_reader_ask(fd, SECMEM_READER_LOOK, pfn, offset, seed);
 }
 
-/* What a kexec that preserves the context does to devices. */
+/* Does to devices what a kexec that preserves the context does. */
 static inline int at_reader_sleeps(int fd)
 {
 	struct secmem_reader r = { 0 };

@@ -10,7 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What a child writes to its standard output, and how it ends. */
+/*
+ * Runs program in a child: what it writes to standard output, and how it ends.
+ */
 static inline int output_of(int (*program)(void), const char *input,
 			    char *output, size_t size)
 {

@@ -2,11 +2,13 @@
 /*
  * Holds patterns while the machine ends, for tests/exits: one in a secret that
  * is shut, one in a secret that is open for writing, one in ordinary memory,
- * and one in secrets that a thread makes and closes for as long as it is let.
+ * and one in secrets that a thread makes and closes for as long as the machine
+ * runs.
  *
  *	holder
  *
- * says "ready" when they stand. The seeds are those that tests/exits counts.
+ * says "ready" once they are in memory. The seeds are those that tests/exits
+ * counts.
  */
 #include "attack.h"
 
@@ -15,7 +17,7 @@
 
 enum { SHUT = 11, OPEN, PLAIN, MADE };
 
-static int made; /* an event: there are many */
+static int made; /* event: MANY secrets are made */
 
 static void *make(void *arg)
 {
@@ -36,8 +38,8 @@ static void *make(void *arg)
 		if (i == MANY)
 			sm_event_set(made);
 		/*
-		 * What fails is tried again, also what is revoked while it is
-		 * written: somebody may think it over.
+		 * What fails is tried again, also where the secret is revoked
+		 * while it is written: the machine may not go down after all.
 		 */
 		SM_CATCH(&fault, at_secret(&v, LENGTH, MADE, handle));
 	}
@@ -72,7 +74,7 @@ int main(void)
 		return 1;
 	puts("ready");
 	fflush(stdout);
-	/* For as long as the machine lasts, it is written to what is open. */
+	/* The open secret is written to for as long as the machine runs. */
 	for (;;) {
 		SM_CATCH(&fault, at_fill(open_bytes, LENGTH, OPEN));
 		usleep(1000);

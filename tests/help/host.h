@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the tests of the machine around share: files with one value, and the
- * kernel's log.
+ * Files of the machine that tests read and write, such as those with one value,
+ * and the kernel's log.
  */
 #ifndef SECMEM_HOST_H
 #define SECMEM_HOST_H
@@ -12,7 +12,7 @@
 
 #define HOST_SYSFS "/sys/class/misc/secmem/"
 
-/* Write a file in one call: 0 or -errno. */
+/* Writes a file in one call: 0 or -errno. */
 static inline int host_write(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
@@ -37,7 +37,7 @@ static inline int host_write_number(const char *path, unsigned long number)
 	return host_write(path, text);
 }
 
-/* A file's text, ended: its length or -errno. */
+/* Reads a file's text and ends it with a NUL: its length or -errno. */
 static inline ssize_t host_read(const char *path, char *text, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -55,7 +55,7 @@ static inline ssize_t host_read(const char *path, char *text, size_t size)
 	return got < 0 ? got : (ssize_t)length;
 }
 
-/* A line of /proc/meminfo, in KiB; -1 where this kernel has none. */
+/* A value of /proc/meminfo, in KiB; -1 where this kernel does not have it. */
 static inline long host_meminfo(const char *name)
 {
 	char line[128];
@@ -71,7 +71,7 @@ static inline long host_meminfo(const char *name)
 	return value;
 }
 
-/* What fdinfo says behind "NAME:\t", in a buffer of its own; NULL: nothing. */
+/* What fdinfo says behind "NAME:\t", in a static buffer; NULL: nothing. */
 static inline const char *host_fdinfo(int fd, const char *name)
 {
 	static char text[1024];
@@ -91,7 +91,7 @@ static inline const char *host_fdinfo(int fd, const char *name)
 	return NULL;
 }
 
-/* The number of a file's vault; 0: it has none. */
+/* The number of a file's vault; 0: it is no file of secmem's. */
 static inline unsigned long host_vault(int fd)
 {
 	const char *number = host_fdinfo(fd, "vault");
@@ -99,7 +99,7 @@ static inline unsigned long host_vault(int fd)
 	return number ? strtoul(number, NULL, 10) : 0;
 }
 
-/* The kernel's log from now on. */
+/* Opens the kernel's log, to read what comes from now on. */
 static inline int host_log_open(void)
 {
 	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -110,7 +110,7 @@ static inline int host_log_open(void)
 	return fd;
 }
 
-/* How many lines of what is left of it hold the text. */
+/* Reads the rest of the log: how many lines hold the text. */
 static inline int host_log_count(int fd, const char *text)
 {
 	char record[2048];
@@ -128,13 +128,15 @@ static inline int host_log_count(int fd, const char *text)
 	}
 }
 
-/* Until it has a line with the text: 0 or -ETIMEDOUT. */
+/* Waits until the log has a line with the text: 0 or -ETIMEDOUT. */
 static inline int host_log_wait(int fd, const char *text)
 {
 	return SM_WAIT_UNTIL(host_log_count(fd, text) > 0);
 }
 
-/* The machine goes to sleep so far that all tasks are frozen, and comes back. */
+/*
+ * Puts the machine to sleep as far as freezing all tasks, and wakes it again.
+ */
 static inline int host_sleep(const char *state)
 {
 	int err;
@@ -148,7 +150,7 @@ static inline int host_sleep(const char *state)
 	return err;
 }
 
-/* Can it, so far? */
+/* Whether the machine can do that. */
 static inline bool host_sleeps(const char *state)
 {
 	char states[128];

@@ -41,7 +41,7 @@ static inline unsigned int writers_of(secmem_secret_t secret)
 	return secmem_stat(secret, &stat, sizeof(stat)) ? 99 : stat.writers;
 }
 
-/* A child that exits with function's result: 0 is good, and 255 a signal. */
+/* Runs function in a child: its result, of which 0 is good; 255: a signal. */
 static inline int in_child(int (*function)(void *argument), void *argument)
 {
 	int status;
@@ -78,7 +78,7 @@ static inline int nothing_mut(void *data, size_t length, void *argument)
 	return nothing(data, length, argument);
 }
 
-/* Numbers the failure, as a child's exit status is all that is seen. */
+/* A child's exit status is all that is seen of it: so failures are numbered. */
 #define CHILD_EXPECT(condition)         \
 	do {                            \
 		failure++;              \
@@ -116,7 +116,9 @@ static inline int secmem_fds(void)
 	return count;
 }
 
-/* The first one, or -1: the library's, where it is the only one. */
+/*
+ * The first file of secmem's, or -1; where it is the only one, the library's.
+ */
 static inline int secmem_fd(void)
 {
 	int fd;

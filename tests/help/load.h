@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The frame of a load test: processes of threads, what they draw lots by, what
- * they complain of, how all of it ends.
+ * What load tests share: processes with threads, their random numbers, what
+ * they complain of, and how all of it ends.
  */
 #ifndef SECMEM_LOAD_H
 #define SECMEM_LOAD_H
@@ -17,12 +17,12 @@
 #define LOAD_COMPLAINTS 12
 #define LOAD_END_MS 90000
 
-/* Of all processes. */
+/* Shared by all processes. */
 struct load {
 	uint64_t seed;
 	uint64_t target; /* operations */
 	int processes, threads;
-	int pool[2]; /* grants on their way, in nobody's hands */
+	int pool[2]; /* a socket pair: grants on their way */
 	_Atomic uint64_t operations;
 	_Atomic uint32_t complaints;
 	char complaint[LOAD_COMPLAINTS][200];
@@ -30,7 +30,7 @@ struct load {
 
 static struct load *load;
 
-/* Of the supervisor. */
+/* The supervisor's children. */
 static pid_t load_pids[LOAD_PROCESSES_MAX];
 
 static void __attribute__((format(printf, 1, 2))) complain(const char *f, ...)
@@ -53,14 +53,14 @@ static inline uint64_t load_mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
-/* Below n, by a state that load_seed() set. */
+/* A random number below n, from a state that load_seed() made. */
 static inline uint64_t load_chance(uint64_t *state, uint64_t n)
 {
 	*state += 0x9e3779b97f4a7c15;
 	return load_mix(*state) % n;
 }
 
-/* For one thread, or what else draws lots, of one life of a process. */
+/* The random state of one thread in one life of a process. */
 static inline uint64_t load_seed(uint64_t life, unsigned int thread)
 {
 	return load_mix(load->seed ^
@@ -68,8 +68,8 @@ static inline uint64_t load_seed(uint64_t life, unsigned int thread)
 }
 
 /*
- * The options that every load test has, and one of its own: a letter, what it
- * is called and where it goes.
+ * Takes the options that every load test has, and one of its own: its letter,
+ * its name and where its value goes.
  */
 static inline int load_options(int argc, char **argv, char letter,
 			       const char *what, uint64_t *value)
@@ -109,7 +109,10 @@ usage:
 	return -EINVAL;
 }
 
-/* A device to ask, and what it says before; the first lines of output. */
+/*
+ * Opens a file to ask for INFO, gets what it says before, prints the first
+ * lines.
+ */
 static inline int load_begin(const char *name, int flags,
 			     struct secmem_info *before)
 {
@@ -139,8 +142,8 @@ static inline bool load_counts_are(int fd, const struct secmem_info *want,
 }
 
 /*
- * Waits until every process is gone and then until the module counts what it
- * did before. Files that were on their way are closed behind our back.
+ * Waits until every process is gone, and then until the module's counts are as
+ * before: the kernel closes files that were on their way a little later.
  */
 static inline bool load_end(int fd, const struct secmem_info *before,
 			    struct secmem_info *after)
@@ -173,7 +176,7 @@ static inline bool load_end(int fd, const struct secmem_info *before,
 	return back;
 }
 
-/* The complaints are printed with the first, and INFO before: they explain. */
+/* Prints a result; before the first one all complaints, which explain it. */
 static inline void load_result(int n, bool good, const char *what)
 {
 	uint32_t i;

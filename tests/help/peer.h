@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A peer: another process that makes the calls it is asked for, on a grant that
- * it was sent. It inherits no file but its socket, so that what it can do it
- * can do by that grant. Calls that wait are asked with peer_send() and their
- * results fetched with peer_receive().
+ * A peer is another process, which makes the calls that it is asked for, on a
+ * grant that it was sent. It inherits no file but its socket: so all that it
+ * can do, it can do by that grant. peer_send() asks for a call that waits,
+ * peer_receive() fetches its result.
  */
 #ifndef SECMEM_PEER_H
 #define SECMEM_PEER_H
@@ -21,13 +21,13 @@ enum peer_what {
 	PEER_TOUCH, /* offset in the view, length; result: signal */
 	PEER_POKE,
 	PEER_DROP, /* close the grant */
-	PEER_EXEC, /* itself again; keeps the grant where flags is set */
+	PEER_EXEC, /* itself again; with flags set it keeps the grant */
 	PEER_FORK, /* go on in a child, and exit; where flags is set exec a
 		    * program that keeps nothing, and stop there
 		    */
-	PEER_FAULTS, /* length: faults so far */
+	PEER_FAULTS, /* length: the peer's faults so far */
 	PEER_BECOME_USER, /* handle: uid */
-	PEER_TIME, /* offset: seconds that CLOCK_MONOTONIC is ahead from here */
+	PEER_TIME, /* offset: moves CLOCK_MONOTONIC ahead, by seconds */
 };
 
 #define PEER_DATA 256
@@ -45,7 +45,7 @@ struct peer_ask {
 };
 
 struct peer_tell {
-	int result; /* 0 or -errno; of touches the signal */
+	int result; /* 0 or -errno; for touches, the signal */
 	uint64_t handle;
 	uint64_t offset;
 	uint64_t length;
@@ -59,7 +59,7 @@ struct peer {
 	int socket;
 };
 
-/* A message, with a file if there is one: 0 or -errno. */
+/* Sends a message, with a file unless fd is -1: 0 or -errno. */
 static inline int peer_message_send(int socket, const void *message,
 				    size_t length, int fd)
 {
@@ -83,7 +83,10 @@ static inline int peer_message_send(int socket, const void *message,
 								      -errno;
 }
 
-/* 0 or -errno; *fd is -1 where no file came along. -EPIPE: the other is gone. */
+/*
+ * Receives a message: 0 or -errno; *fd is -1 if no file came. -EPIPE: the other
+ * end is closed.
+ */
 static inline int peer_message_receive(int socket, void *message, size_t length,
 				       int *fd)
 {
@@ -200,8 +203,8 @@ static inline int peer_become(uid_t uid)
 }
 
 /*
- * Go on in a child whose CLOCK_MONOTONIC is ahead, or behind. It cannot be made
- * to show a time before 0, so a young machine has to wait.
+ * Goes on in a child whose CLOCK_MONOTONIC is ahead, or behind. The clock
+ * cannot show a time before 0, so on a machine that was just booted this waits.
  */
 static inline int peer_time(int64_t seconds)
 {
@@ -301,7 +304,7 @@ static inline int peer_loop(struct peer_self *self)
 	struct peer_ask ask;
 	int fd = -1, out;
 
-	/* The first answer says that it is there. */
+	/* The first answer says that the peer is there. */
 	memset(&tell, 0, sizeof(tell));
 	if (peer_message_send(self->socket, &tell, sizeof(tell), -1))
 		return 2;
@@ -367,7 +370,7 @@ static inline bool peer_has_answered(struct peer *p)
 	return poll(&poll_for, 1, 0) > 0;
 }
 
-/* -ETIMEDOUT when it does not answer within the patience. */
+/* -ETIMEDOUT if the peer does not answer within SM_PATIENCE_MS. */
 static inline int peer_receive_fd(struct peer *p, struct peer_tell *tell,
 				  int *fd)
 {
@@ -382,7 +385,7 @@ static inline int peer_receive_fd(struct peer *p, struct peer_tell *tell,
 	return peer_message_receive(p->socket, tell, sizeof(*tell), fd);
 }
 
-/* The result of what was asked; strange ones when the peer did not answer. */
+/* Added to the errno where a peer did not answer: no call has such a result. */
 #define PEER_LOST (-10000)
 
 static inline int peer_receive(struct peer *p, struct peer_tell *tell)
@@ -421,7 +424,7 @@ static inline int peer_start(struct peer *p)
 	return p->pid < 0 ? -errno : peer_receive(p, NULL);
 }
 
-/* Its exit status, or 128 and the signal. */
+/* Ends a peer: its exit status, or 128 plus the signal. */
 static inline int peer_stop(struct peer *p)
 {
 	int status;
@@ -446,7 +449,7 @@ static inline int peer_ask(struct peer *p, const struct peer_ask *ask,
 	return err ? PEER_LOST + err : peer_receive(p, tell);
 }
 
-/* Hands a grant over; it answers nobody yet, as STAT is not asked. */
+/* Hands a grant over. The peer does not use it, so it answers nobody yet. */
 static inline int peer_give(struct peer *p, int fd)
 {
 	struct peer_ask ask = { .what = PEER_FAULTS };
@@ -508,7 +511,10 @@ static inline int peer_just(struct peer *p, enum peer_what what)
 	return peer_ask(p, &ask, NULL);
 }
 
-/* Bytes into data; or the signal that a touch raised. */
+/*
+ * Reads bytes of the peer's view into data: 0, or the signal that a touch
+ * raised.
+ */
 static inline int peer_touch(struct peer *p, uint64_t offset, uint64_t length,
 			     unsigned char *data)
 {

@@ -4,20 +4,20 @@
  *
  *	search NAME.SEED[.SEED]...
  *
- * The seeds stand in the file's name, in hexadecimal; the file is removed. For
- * each seed it prints "COPIES/SCRAPS": in how many pages a longer run of the
- * pattern stands than registers hold, from any byte of it on, and in how many a
- * run of SCRAP bytes or more.
+ * The seeds stand in the file's name, in hexadecimal. The file is removed. For
+ * each seed it prints "COPIES/SCRAPS": in how many pages there is a run of the
+ * pattern that is longer than registers could hold, beginning at any of its
+ * bytes; and in how many there is a run of SCRAP bytes or more.
  */
 #include "attack.h"
 
-/* As much of each pattern as tests use. */
+/* The length of the patterns: tests use no more of them. */
 #define LENGTH (64 << 10)
 #define SEEDS 32
 
 /*
- * Saved registers are exempt: the widest vector register has 64 bytes, two
- * general ones 16.
+ * Saved registers are no copies: the widest vector register has 64 bytes, two
+ * general ones have 16.
  */
 #define COPY 65
 #define SCRAP 17
@@ -32,7 +32,10 @@ static struct {
 } patterns[SEEDS];
 static unsigned int pattern_count;
 
-/* Every eight bytes in a row of every pattern: where they stand in it. */
+/*
+ * A hash table of every eight bytes in a row of every pattern, with their
+ * offset.
+ */
 static struct slot {
 	uint64_t word;
 	uint32_t pattern, offset;
@@ -86,7 +89,9 @@ static void pattern_add(uint64_t seed)
 		word_add(word_at(patterns[n].bytes + i), n, i);
 }
 
-/* The run of a pattern around a word of one page: its length; where it ends. */
+/*
+ * The length of the pattern's run around a word of a page; *at becomes its end.
+ */
 static size_t run(const unsigned char *page, size_t *at, struct slot *found)
 {
 	const unsigned char *pattern = patterns[found->pattern].bytes;

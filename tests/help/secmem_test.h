@@ -2,7 +2,7 @@
 /*
  * What the tests share: each call of /dev/secmem as a function that returns 0
  * or -errno, a catcher of faults, and ways to wait for a state, never for a
- * time. None of it asserts: the tests do.
+ * time. Nothing in here asserts: the tests do.
  */
 #ifndef SECMEM_TEST_H
 #define SECMEM_TEST_H
@@ -39,7 +39,7 @@
 #include "kselftest_harness.h"
 
 #define SM_PAGE ((size_t)sysconf(_SC_PAGESIZE))
-/* A busy machine may take its time; the VM has a limit of its own. */
+/* Long enough for a busy machine. The VM has a limit of its own. */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 60
 #define SM_LOOP_TIMEOUT 300 /* for loops of many rounds */
@@ -66,8 +66,8 @@ static inline int64_t sm_in_ms(int64_t ms)
 }
 
 /*
- * The calls. Each returns 0 or -errno. Those without a deadline of their own
- * wait as long as a test has patience, so that a defect fails and goes on.
+ * The calls. Each returns 0 or -errno. Those that are not given a deadline wait
+ * for SM_PATIENCE_MS at most: so a defect fails a test, and does not hang it.
  */
 #define SM_PATIENTLY sm_in_ms(SM_PATIENCE_MS)
 
@@ -90,7 +90,7 @@ static inline int sm_info(int fd, struct secmem_info *info)
 	return sm_ioctl(fd, SECMEM_IOC_INFO, info);
 }
 
-/* With everything that CREATE takes; sm_create() is the usual case. */
+/* CREATE with all its arguments; sm_create() is the usual case. */
 static inline int sm_create_as(int fd, uint64_t length, uint32_t align,
 			       uint32_t flags, const char *label,
 			       uint64_t require, struct secmem_create_args *c)
@@ -156,7 +156,7 @@ static inline int sm_release(int fd, uint64_t handle)
 	return sm_op(fd, SECMEM_IOC_RELEASE, handle, 0, 0);
 }
 
-/* ACQUIRE for READ and RELEASE by value: where the first page of it lies. */
+/* ACQUIRE for READ by value; *offset is where the secret's first page lies. */
 static inline int sm_acquire_value(int fd, uint64_t handle, uint64_t *offset)
 {
 	int page = ioctl(fd, SECMEM_IOC_ACQUIRE_VALUE, (unsigned long)handle);
@@ -259,7 +259,7 @@ static inline int sm_export(int fd, uint64_t handle, uint32_t rights, int *out)
 	return err;
 }
 
-/* The view; MAP_FAILED and errno as mmap has them. */
+/* Maps a view; MAP_FAILED and errno as of mmap(2). */
 static inline void *sm_map(int fd, size_t length, int prot)
 {
 	return mmap(NULL, length, prot, MAP_SHARED, fd, 0);
@@ -301,7 +301,7 @@ static inline void sm_vault_close(struct sm_vault *v)
 	v->fd = -1;
 }
 
-/* ACQUIRE, and the bytes in that view; NULL with *err set when it failed. */
+/* ACQUIRE: the bytes in the view; NULL, with *err set, if it failed. */
 static inline unsigned char *
 sm_vault_acquire(struct sm_vault *v, uint64_t handle, uint32_t flags, int *err)
 {
@@ -327,7 +327,10 @@ static inline void sm_fault_handler(int signo, siginfo_t *info, void *context)
 {
 	(void)context;
 	if (!sm_fault_armed) {
-		/* Not ours: the touch faults again and ends the program. */
+		/*
+		 * This is no touch of ours: it faults again, and ends the
+		 * program.
+		 */
 		signal(signo, SIG_DFL);
 		return;
 	}
@@ -354,7 +357,9 @@ static inline void sm_fault_install(void)
 	installed = true;
 }
 
-/* Runs the statement; f says how it ended. Nothing in it may need unwinding. */
+/*
+ * Runs the statement; f says how it ended. A fault leaves it by siglongjmp().
+ */
 #define SM_CATCH(f, statement)                                    \
 	do {                                                      \
 		sm_fault_install();                               \
@@ -368,8 +373,8 @@ static inline void sm_fault_install(void)
 	} while (0)
 
 /*
- * One byte read or written: 0, SIGSEGV or SIGBUS; -1 when the signal named
- * another address than the one that was touched.
+ * Reads or writes one byte: 0, SIGSEGV or SIGBUS; -1 if the signal was for
+ * another address than this one.
  */
 static __attribute__((noinline, unused)) int
 sm_touch(const volatile void *address, unsigned char *value)
@@ -396,11 +401,14 @@ static __attribute__((noinline, unused)) int sm_poke(volatile void *address,
 	return f.signo;
 }
 
-/* Waiting for what somebody else does: for its trace, never for a time. */
+/*
+ * Waiting for what somebody else does: for a state that shows it, never for a
+ * time.
+ */
 
 /*
- * Looks again and again, and steps aside for longer the longer it takes: a
- * virtual processor that spins is one that the others must wait for.
+ * Gives way between looks at a state, for longer the longer it takes: the
+ * others may need the virtual processor that a spinning one has.
  */
 static inline void sm_step_aside(unsigned int looks)
 {
@@ -441,7 +449,7 @@ static inline bool sm_has_state(int fd, uint64_t handle, uint32_t state)
 	return !sm_stat(fd, handle, &st) && st.state == state;
 }
 
-/* Until at least n calls wait for the secret: 0 or -ETIMEDOUT. */
+/* Waits until at least n calls wait for the secret: 0 or -ETIMEDOUT. */
 static inline int sm_wait_waiters(int fd, uint64_t handle, uint32_t n)
 {
 	return SM_WAIT_UNTIL(sm_has_waiters(fd, handle, n));
@@ -453,8 +461,8 @@ static inline int sm_wait_state(int fd, uint64_t handle, uint32_t state)
 }
 
 /*
- * An event that one thread or process sets and another waits for, across fork
- * too: made before it, each set is taken by one wait.
+ * An event that one thread or process sets and another waits for, also across a
+ * fork that comes later. Each wait takes one set.
  */
 static inline int sm_event(void)
 {
@@ -483,11 +491,11 @@ static inline int sm_event_wait(int event)
 }
 
 /*
- * One call made by a thread of its own, and what it returned. The thread takes
- * SIGUSR1 with a handler that does nothing, so that sm_call_interrupt() ends
- * its wait. It blocks SIGCHLD: the kernel drops one that nobody handles only
- * where the main thread does not block it, as pthread_create() does for a
- * while, and else ends the wait of a thread that would take it.
+ * A call that a thread of its own makes, and what it returned. The thread has a
+ * handler for SIGUSR1 that does nothing, so that sm_call_interrupt() ends its
+ * wait. It blocks SIGCHLD. The kernel drops a SIGCHLD that nobody handles, but
+ * not while the main thread blocks it, as pthread_create() does for a while: it
+ * would then end this thread's wait.
  */
 struct sm_call {
 	pthread_t thread;
@@ -535,7 +543,9 @@ static inline void sm_ignore_signal(int signo)
 
 static inline int sm_call_start(struct sm_call *c)
 {
-	/* SA_RESTART, because a restarted wait would be a defect. */
+	/*
+	 * With SA_RESTART a wait that the kernel restarts would show: a defect.
+	 */
 	struct sigaction action = {
 		.sa_handler = sm_ignore_signal,
 		.sa_flags = SA_RESTART,
@@ -568,7 +578,7 @@ static inline void sm_call_interrupt(struct sm_call *c)
 	pthread_kill(c->thread, SIGUSR1);
 }
 
-/* What the call returned, or 1 when it did not return within the patience. */
+/* What the call returned, or 1 if it did not return within SM_PATIENCE_MS. */
 static inline int sm_call_finish(struct sm_call *c)
 {
 	if (SM_WAIT_UNTIL(sm_call_done(c)))
@@ -579,7 +589,7 @@ static inline int sm_call_finish(struct sm_call *c)
 
 /* Processes. */
 
-/* fn in a child, which ends with its result and dies with its parent. */
+/* Runs fn in a child, which exits with its result, and dies with its parent. */
 static inline pid_t sm_fork(int (*fn)(void *), void *arg)
 {
 	pid_t pid;
@@ -593,7 +603,10 @@ static inline pid_t sm_fork(int (*fn)(void *), void *arg)
 	return pid;
 }
 
-/* Its exit status, or 128 and the signal that killed it; -1: no such child. */
+/*
+ * A child's exit status, or 128 plus the signal that killed it; -1: no such
+ * child.
+ */
 static inline int sm_reap(pid_t pid)
 {
 	int status;
@@ -611,7 +624,7 @@ static inline int sm_run(int (*fn)(void *), void *arg)
 	return pid < 0 ? -1 : sm_reap(pid);
 }
 
-/* The module itself, for tests that want it with other parameters. */
+/* The module's file, for tests that load it with other parameters. */
 #define SM_MODULE "/vm/secmem.ko"
 
 static inline int sm_module_load(const char *path, const char *parameters)
@@ -638,7 +651,7 @@ static inline int sm_reload(const char *parameters)
 	return err ?: sm_module_load(SM_MODULE, parameters);
 }
 
-/* A plain user, member of the group that owns the device: 0 or -errno. */
+/* Becomes a plain user, in the group that owns the device: 0 or -errno. */
 #define SM_USER 1000
 
 static inline int sm_become(uid_t uid)

@@ -10,8 +10,8 @@
 #include "secmem_test.h"
 
 /*
- * A buffer that is as slow as the test likes: its page is missing until it is
- * handed in.
+ * A buffer that is as slow as the test likes: its page is missing until the
+ * test hands it in.
  */
 struct slow {
 	int fd;
@@ -36,7 +36,7 @@ static inline int slow_open(struct slow *slow)
 	return 0;
 }
 
-/* Until somebody is stuck at the page. */
+/* Waits until a thread is stuck at the page. */
 static inline int slow_wait(struct slow *slow)
 {
 	struct pollfd p = { .fd = slow->fd, .events = POLLIN };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A program that a tool watches (a sanitizer, memcheck), and that does nothing
- * wrong; or, as a control, one thing that the tool is to find:
+ * A program that a tool watches (a sanitizer, memcheck). It does nothing wrong;
+ * or, as a control, one thing that the tool has to find:
  *
  *	watched [race|undefined|overflow]
  */
@@ -31,14 +31,14 @@ static int sum(const void *data, size_t length, void *argument)
 	int result = 0;
 	size_t i;
 
-	/* Each decision is one that the tool looks at. */
+	/* The tool checks that each of these bytes is defined. */
 	for (i = 0; i < length; i++)
 		if (bytes[i] != *(unsigned char *)argument)
 			result++;
 	return result;
 }
 
-/* All that the kernel fills in, looked at. */
+/* Looks at all that the kernel fills in. */
 static void fill(void)
 {
 	unsigned char byte = 'k', *copy = malloc(32), key[32];
@@ -75,7 +75,7 @@ static void fill(void)
 	CHECK(!secmem_grant_close(grant));
 	CHECK(!secmem_close(secret, SECMEM_FOREVER));
 
-	/* Its place serves the next one, which is filled by the kernel. */
+	/* The next secret has the same place; the kernel fills it. */
 	CHECK(!secmem_create_random(&secret, 32, NULL));
 	byte = 0;
 	CHECK(!secmem_with_bytes(secret, 0, sum, &byte, &result) && result);
@@ -83,7 +83,7 @@ static void fill(void)
 	free(copy);
 }
 
-/* What the secret's accesses keep from racing. */
+/* guarded is used only under an access to turn: so there is no race. */
 static secmem_secret_t turn;
 static int guarded;
 
@@ -119,7 +119,7 @@ static void *turns(void *argument)
 	return NULL;
 }
 
-/* Written before the secret is, and read once that is seen. */
+/* This is written before the secret is, and read after that was seen. */
 static int letter;
 
 static void *send_letter(void *argument)
@@ -151,7 +151,7 @@ static void order(void)
 	CHECK(!secmem_close(turn, SECMEM_FOREVER));
 }
 
-/* The vault is opened, and mapped, by whichever thread comes first. */
+/* The thread that comes first opens the vault and maps it. */
 static void *first(void *argument)
 {
 	unsigned char zero = 0;
@@ -184,7 +184,7 @@ static void *race(void *argument)
 	return argument;
 }
 
-/* What nobody has written. */
+/* Depends on a byte that nobody has written. */
 static __attribute__((__noinline__)) int is_seven(volatile unsigned char *byte)
 {
 	return *byte == 7;
