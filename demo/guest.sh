@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# guest.sh always|never: the demo's part in the VM, run by root. A line "@verify
-# KEY SIGNATURE MESSAGE|TEXT" asks the host to say TEXT and what openssl thinks.
+# guest.sh always|never: the part of the demo that runs in the VM, as root. A
+# line "@verify KEY SIGNATURE MESSAGE|TEXT" asks the host to print TEXT and
+# openssl's verdict.
 set -eu
 
 color=$1
@@ -24,13 +25,14 @@ heading() {
 	echo "$bold$1$end$2"
 }
 
-# answer NAME [TEXT]: what a service says until it has done as told.
+# answer NAME [TEXT]: prints what a service says until it has done what it was
+# told.
 answer() {
 	# shellcheck disable=SC3045 # this sh is busybox
 	while read -r -t 60 line <"/tmp/$1.out"; do
 		case $line in
 		ok*)
-			said=${line#ok } # a process number, at first
+			said=${line#ok } # the first time, a process number
 			return
 			;;
 		failed*) die "the service with $1: $line" ;;
@@ -41,8 +43,9 @@ answer() {
 	die "the service with $1 says nothing"
 }
 
-# service NAME: holds the key NAME as the name says, which stands nowhere else
-# from then on: its file, which is in memory here, is overwritten.
+# service NAME: starts a service that holds the key NAME in the way that the
+# name says. The key then stands nowhere else: its file, which is in memory
+# here, is overwritten.
 service() {
 	chown service "$keys/$1.der"
 	chmod 400 "$keys/$1.der"
@@ -60,15 +63,15 @@ order() {
 	answer "$1" "${3-}"
 }
 
-# dump NAME: the host's counts, of each service's key.
+# dump NAME: has the host count the copies of each service's key, into $counts.
 dump() {
 	echo "dump $1" >&3
 	read -r ok counts <&3
 	[ "$ok" = ok ] || die "no dump: $ok $counts"
 }
 
-# row TEXT PROMISE MALLOC MPROTECT SECMEM...: secmem's is promised; malloc's, one
-# or more, shows that counting works.
+# row TEXT PROMISE MALLOC MPROTECT SECMEM...: prints a row. SECMEM has to be
+# PROMISE; MALLOC, 1 or more, shows that the count finds copies.
 row() {
 	mark=''
 	if [ "$5" != "$2" ] || [ "$3" -lt 1 ]; then

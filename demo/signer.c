@@ -125,7 +125,7 @@ static void guarded_close(void)
 
 static secmem_secret_t secmem_key;
 
-/* From the file to the key, and never through ordinary memory. */
+/* From the file into the secret, without a copy in ordinary memory. */
 static void secmem_load(int fd)
 {
 	struct secmem_options options = { .size = sizeof(options) };
