@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * World 8: the vault's file, one that is exported from it, and a file of one
- * secret. Each file of all is bound twice, the first time by whoever uses it
- * first, at any time.
+ * World 8: the vault's file, one of the whole vault that is exported from it,
+ * and a file of one secret. Each file of the whole vault is bound twice, the
+ * first time by whichever process uses it first, at any time.
  */
 
-/* What a process does by a file of all, and the one that comes by it after. */
+/*
+ * A process that uses a file of the whole vault, and then the next one that
+ * binds it.
+ */
 proctype taker(byte g)
 {
 	byte r, old, h, todo;
@@ -48,14 +51,19 @@ idle:
 	:: goto leave
 	fi;
 
-	/* secmem_grant_find(), without a lock; then under it */
+	/*
+	 * secmem_grant_find(), without a lock; then the look with the lock held
+	 */
 reach:
 	if
 #ifndef MUTANT_SEES_UNCHECKED
 	:: since(g) && generation == h ->
 		if
 		:: secret_era < since(g) ->
-			/* its own it reaches, and what it saw before */
+			/*
+			 * it reaches what it made, and what it saw at its
+			 * binding
+			 */
 			assert(h != mine && h <= newest[g]);
 			goto idle
 		:: else
@@ -66,7 +74,7 @@ reach:
 	atomic {
 		!lock -> lock = 1;
 		peek(h, EV_COPY_OUT);
-		/* what is older it does not reach, and its own it does */
+		/* it reaches nothing older, and what it made itself */
 		assert(r != OK || h > older[g]);
 		assert(r == OK || h != mine)
 	};
@@ -87,13 +95,13 @@ create:
 		rests = 0;
 		word[0] = EMPTY(generation);
 		step(EV_CREATE);
-		/* so need not be looked at there */
+		/* so the module need not check that there */
 		assert(!doomed)
 	};
 	unlock();
 	goto idle;
 
-	/* secmem_grant_keep(): what is exported sees what its exporter sees */
+	/* secmem_grant_keep(): an exported file sees what its exporter sees */
 export:
 	atomic {
 		!keep_lock ->
@@ -109,7 +117,10 @@ export:
 	};
 	goto idle;
 
-	/* secmem_mm_end(); then the next one, if any */
+	/*
+	 * secmem_mm_end(); then the next process binds the file, if there is
+	 * one
+	 */
 leave:
 	mine = 0;
 	unkeep(g);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Errands, as lock.c, wait.c and errand.c have them, and who leaves some. */
+/*
+ * Errands, as lock.c, wait.c and errand.c have them, and processes that leave
+ * some.
+ */
 
 /* secmem_access_abandon() */
 inline abandon_one(g)
 {
 	if
 	:: state != CLOSED && (holders & BIT(g)) && (word[g] & ABANDONED) ->
-		/* never those of the mm that binds the file next */
+		/* never those of the mm that has bound the file since */
 		assert(dead & BIT(g));
 		holder_end(g, true);
 		atomic { step_drop() }
@@ -22,7 +25,9 @@ inline abandon()
 #endif
 }
 
-/* secmem_secret_close_left(): of the secret that was meant, and of no later one */
+/*
+ * secmem_secret_close_left(): for the secret that was meant, and no later one
+ */
 inline close_left()
 {
 	if
@@ -90,9 +95,9 @@ inline hand_over(what)
 #endif
 
 /*
- * secmem_place_unlock(): first what is to be done before it, if anything. With
- * secmem_errand_run() around, so that a worker may have the lock instead: then
- * todo is HANDED, else 0.
+ * secmem_place_unlock(): before it, does what todo says, if anything, and what
+ * was left. This includes secmem_errand_run(), so a worker may get the lock
+ * instead: then todo becomes HANDED, else 0.
  */
 #define HANDED 16
 inline unlock()
@@ -118,7 +123,7 @@ inline unlock()
 	od
 }
 
-/* secmem_errand_unlock(): what todo says, and what was left; none is handed on */
+/* secmem_errand_unlock(): the same in a worker, which hands nothing on */
 #ifdef MUTANT_WORKER_HANDS_ON
 #define worker_unlock() errand_do(todo); todo = 0; unlock(); todo = 0
 #else
@@ -138,7 +143,7 @@ inline worker_unlock()
 }
 #endif
 
-/* secmem_errand_send(): done is false where it is left, or handed over */
+/* secmem_errand_send(): done is 0 if the errand was left, or handed over */
 inline send(what)
 {
 	if
@@ -153,7 +158,7 @@ inline send(what)
 	fi
 }
 
-/* Whoever ends accesses, or keeping, that a living thread may hold the lock of */
+/* For an end of accesses, or of keeping: a living thread may hold the lock. */
 #ifdef MUTANT_EXIT_WAITS
 #define send_at_end(what)						\
 	atomic { !lock -> lock = 1; todo = what; done = 1 };		\
@@ -166,7 +171,7 @@ inline send(what)
 /* secmem_holder_mark() */
 #define mark(g) word[g] = word[g] | (stands(g) -> ABANDONED : 0)
 
-/* secmem_vault_unkept(): the first on the list of keepers, or later than any */
+/* secmem_vault_unkept(): the least era of a keeper; without any, a later one */
 #if GRANTS > 1
 #define least								\
 	(keeps == 3 -> (since(0) < since(1) -> since(0) : since(1)) :	\
@@ -187,7 +192,10 @@ inline flush_works(g)
 #endif
 }
 
-/* secmem_grant_unkeep(), up to secmem_vault_judge(): r, whether there is that */
+/*
+ * secmem_grant_unkeep(), before secmem_vault_judge(); r: whether that is to
+ * come
+ */
 inline unkept(g)
 {
 	atomic { !keep_lock -> keep_lock = 1; keeps = keeps & ~BIT(g) };
@@ -267,8 +275,9 @@ end:	do
 }
 
 /*
- * The tick, now and then, and its worker: secmem_errand_settle(). In world 7,
- * where those who wait end what lingers, it comes where somebody waits for it.
+ * The tick, which comes now and then, and its worker: secmem_errand_settle().
+ * In world 7, where those who wait end what lingers, it comes only if one of
+ * them may wait for it.
  */
 proctype tick()
 {
@@ -289,9 +298,9 @@ end:	do
 }
 
 /*
- * The end of an mm, secmem_mm_end() and then the close of the view, which waits
- * for it; or of a file, that is, its last reference: secmem_grant_release(). A VMA
- * has one.
+ * The end of an mm: secmem_mm_end(), and then the close of the view, which
+ * waits for that. Or the end of a file, that is, of its last reference:
+ * secmem_grant_release(). A VMA has one.
  */
 proctype ending(byte g; bit file)
 {
@@ -318,7 +327,7 @@ WAITS(file):	atomic {
 			!(heirs & BIT(g)) ->
 			taken = (bound & BIT(g)) != 0;
 #ifndef MUTANT_CLOSE_TAKES_OVER
-			/* What the mm has begun, it ends. */
+			/* The end of the mm finishes what it has begun. */
 			late = (leaves & BIT(g)) && tied(g);
 #endif
 			bound = bound & ~BIT(g);
@@ -377,10 +386,13 @@ unties:
 	atomic {
 		what = 0;
 #if GRANTS == 1 && !HOG
-		/* private secrets are wiped before the exit is over */
+		/*
+		 * secrets that nobody else has are wiped before the exit is
+		 * over
+		 */
 		assert(file || late || wiped == (1 << (generation + 1)) - 2);
 #endif
-		/* Last: until then nobody else can bind it. */
+		/* This comes last: until then nobody else can bind the file. */
 		mm_ties = (taken -> mm_ties & ~BIT(g) : mm_ties);
 		r = 0;
 		done = 0;
@@ -401,7 +413,7 @@ unties:
 }
 
 #if HOG
-/* Who has a grant of the secret, and is scheduled as it comes, or never again. */
+/* A holder of the lock that runs again some time, or never. */
 proctype hog()
 {
 	byte r, todo;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A model of module/lock.c for spin: the word of a secret's lock, step by step
- * as its functions change it, those who wait for it and may give up, and those
- * who leave an errand. What an errand is does not matter here.
+ * A model of module/lock.c for spin: the word of a secret's lock, changed step
+ * by step as its functions do; tasks that wait for the lock and may give up;
+ * and tasks that leave an errand. What an errand does is not modelled.
  *
- * Here WORLD says who is there:
+ * WORLD says who is there:
+ *
  *	13	three who want the lock, of whom some give up
  *	14	two who want it, and two who leave errands
  */
@@ -24,8 +25,8 @@ bit held;
 byte errands;				/* a bit each */
 byte waiters;
 
-byte queued;				/* in the queue for the bit: 1 << task */
-byte impatient = 1;			/* may give up */
+byte queued;				/* who waits in the queue: 1 << task */
+byte impatient = 1;			/* who may give up: 1 << task */
 byte left, done;			/* errands that were left, and done */
 byte inside, ended;
 
@@ -56,7 +57,7 @@ inline carry_out(what)
 	done = done | (what)
 }
 
-/* wake_up_bit(): one in the queue, and he leaves it */
+/* wake_up_bit(): wakes one task, which leaves the queue */
 inline wake_one()
 {
 	atomic {
@@ -89,7 +90,7 @@ inline unlock()
 			break
 		}
 #else
-		/* the exchange fails where the word is another by now */
+		/* the exchange fails if the word has changed since */
 		atomic {
 			if
 			:: errands == seen && waiters == count ->
@@ -120,7 +121,7 @@ proctype task(byte t)
 	:: got -> goto holds
 	:: else
 	fi;
-	/* __wait_on_bit_lock(): a look, and the sleep, come after this */
+	/* __wait_on_bit_lock() looks and sleeps only after this */
 #ifndef MUTANT_COUNTED_LATE
 	waiters++;
 #endif
@@ -191,7 +192,7 @@ proctype errander(byte e)
 #ifdef MUTANT_LEFT_ANYHOW
 	   atomic { errands = errands | BIT(e); left = left | BIT(e); break }
 #else
-	   /* the exchange fails where nobody holds it any more */
+	   /* the exchange fails if nobody holds the lock any more */
 	   atomic {
 		if
 		:: held ->

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * With the lock free: no entry without an access, and a writable one alone; the
- * word, the lists and what was acquired and released agree; who sleeps would
- * have to wait now, and so there is an access to wait for; nothing is left to be
- * done. And at any time: no entry where nothing is mapped.
+ * While the lock is free: there is no entry without an access, and a writable
+ * one only for a lone WRITE; the word, the lists and the accesses that were
+ * acquired and released agree; a sleeper still has to wait, and there is an
+ * access that it waits for; and no errand is left. At any time: there is no
+ * entry where nothing is mapped.
  */
 #define entries_good(g)							\
 	((!pte[g] || word_stands(word[g]) && pte[g] == generation) &&	\
@@ -17,7 +18,10 @@
 	 !(holders & BIT(g)) == !word_stands(word[g]) &&		\
 	 (!(word[g] & LINGER) || LINGERS && !(word[g] & WRITE)))
 
-/* Who asked a worker once, and meets more that lingers, waits for the tick. */
+/*
+ * A sleeper that has asked a worker before may wait for what lingers: the tick
+ * ends that.
+ */
 #define sleeper_good(t)							\
 	(!queue[t] ||							\
 	 (queue[t] >> 4) == generation && holders &&			\
@@ -69,7 +73,7 @@ end:	do
 	   }
 	:: atomic {
 		ended == begun && begun && !lock && !settles ->
-		/* all that was ever created was wiped, and all given back */
+		/* every secret was wiped, and its place given back */
 		assert(wiped == (1 << (generation + 1)) - 2);
 		assert(place_free);
 #if WORLD != 8

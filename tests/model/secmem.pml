@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A model of module/*.c for spin: one place of a vault, the secrets that it
- * serves one after the other, up to two grants, and threads that do with them
- * whatever they like, in every order. It takes the locks and the steps that
- * the module takes, as its functions do (their names stand beside), and its
- * table of transitions. What the module does without the secret's lock, a
- * nest, an unnest, a zap by munmap or madvise, comes between any two of them.
+ * serves one after the other, up to two grants, and threads that use them in
+ * any way and in every order. It has the locks, the steps and the table of
+ * transitions of the module; the names of the module's functions stand beside
+ * the steps. What the module does without the secret's lock (a nest, an unnest,
+ * a zap by munmap or madvise) may come between any two of them.
  *
  *	state.pml	what there is
  *	steps.pml	steps under the secret's lock, and those that need none
@@ -16,24 +16,26 @@
  *	lock.pml	a model of its own: the lock
  *
  * WORLD says who is there:
+ *
  *	1	two threads of one process, through the vault's first grant
- *	2	three of them, with places that are used again, but a view that stays
+ *	2	three of them, with a place that is used again, and a view that stays
  *	3	one thread, and a process with an exported grant of the secret
  *	4	one thread, and one with an exported grant of the whole vault
- *	5	two processes like that, both killed, with and without their views
+ *	5	as 4, but both are killed, with and without their views
  *	6	two threads of one process, a secret that lingers, and the tick
- *	7	one thread, and two with another grant of the vault, so
+ *	7	one thread, two with another grant of the vault, a secret that
+ *		lingers, and the tick
  *	8	two files of the whole vault, each used by one process after the
  *		other, and a process with an exported grant of the secret
- *	9	somebody who has the secret's lock and may never run again; a
- *		process with an exported grant of the secret, and the one that
- *		gets its file; the vault's own is gone
- *	10	two threads of one process, and somebody like that
+ *	9	a holder of the secret's lock that may never run again; a process
+ *		with an exported grant of the secret, and the one that gets its
+ *		file; the vault's own file is gone
+ *	10	two threads of one process, and a holder of the lock as in 9
  *	11	a process with a secret that lingers and is its own, and the tick
  *	12	two processes with a secret that lingers, and the tick
  *
- * Each -DMUTANT_... takes one guard away; spin must then find a way to break
- * a promise.
+ * Each -DMUTANT_... takes one guard away; spin must then find a way to break a
+ * promise.
  */
 #include "../../module/lifecycle.h"
 
@@ -42,7 +44,7 @@
 #endif
 #define SINGLE (WORLD == 3 || WORLD == 9)	/* grant 1 is of one secret */
 #define LINGERS (WORLD == 6 || WORLD == 7 || WORLD > 10)
-/* else mmap_lock is held for reading alone, and changes nothing */
+/* in other worlds mmap_lock is only held for reading, and is left out */
 #define UNMAPS (WORLD == 1 || WORLD == 5 || WORLD == 6 || \
 		WORLD > 8 && WORLD < 12)
 #define HOG (WORLD == 9 || WORLD == 10)

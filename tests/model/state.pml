@@ -35,8 +35,8 @@ hidden byte row_verdict[50];
 	row_verdict[from * EVENTS + EV_##event] = what;
 
 /*
- * struct secmem_place. The lock's word is exchanged whole, so that "held, and
- * these errands" is one thing; lock.pml has the steps below that.
+ * struct secmem_place. The module exchanges the lock's word as a whole: so
+ * "held, with these errands" is one step here. lock.pml has the smaller steps.
  */
 bit lock;
 byte errands;				/* left with who holds it */
@@ -45,22 +45,25 @@ byte errands;				/* left with who holds it */
 #define SETTLE 4
 #define REVOKE 8			/* for a worker alone */
 #define CLOSE 32
-byte closing;				/* what secret CLOSE is for */
+byte closing;				/* generation that CLOSE is for */
 byte state, generation;
-byte holders;				/* who is on the list: 1 << grant */
+byte holders;				/* grants on its list: 1 << grant */
 byte queue[3];				/* who sleeps: generation << 4 | event */
-byte keepers;				/* grants of it alone */
-byte secret_era;			/* of the vault, when it was published */
-bit rests;				/* it went back to the vault */
+byte keepers;				/* grants of this one secret */
+byte secret_era;			/* the vault's era at its publication */
+bit rests;				/* it has gone back to the vault */
 bit place_free;				/* on the vault's free list */
 
-/* cold->errand: queued with the lock, and what for; it runs */
+/* cold->errand: it is queued, and has the lock; it runs; what it has to do */
 bit handed, works;
 byte work;
-byte meant;				/* generation that REVOKE was for */
+byte meant;				/* generation that REVOKE is for */
 /* cold->settle */
 bit settles;
-/* who waits in flush_work(): 2, until it has run; 1, until it is over */
+/*
+ * grants whose end waits in flush_work(): 2: until it has run; 1: until it is
+ * over
+ */
 byte flush[GRANTS];
 
 /* struct secmem_vault */
@@ -88,10 +91,10 @@ byte since[GRANTS];
 #define since(g) 0
 #endif
 byte bound;				/* on its mm's list: 1 << grant */
-byte files;				/* its file is there */
-byte heirs;				/* others have the file, to bind it */
-byte dead;				/* its mm, or its file, has ended */
-byte leaves;				/* its mm has, until nothing ties it */
+byte files;				/* its file is there: 1 << grant */
+byte heirs;				/* others will bind its file */
+byte dead;				/* its mm or its file has ended */
+byte leaves;				/* its mm has ended, ties are left */
 byte mm_ties, held_ties;		/* grant->ties, beside the views */
 byte views[GRANTS];
 byte tables;				/* holder->view is grant->view_number */
@@ -99,29 +102,29 @@ byte tables;				/* holder->view is grant->view_number */
 /* mm: grant g answers mm g */
 byte readers[GRANTS];			/* mmap_lock */
 bit writer[GRANTS];
-byte writers[GRANTS];			/* in line: new readers queue behind */
+byte writers[GRANTS];			/* waiting; new readers wait for them */
 byte threads[GRANTS];
-byte killed;				/* 1 << mm: nobody waits there */
-byte tree, mapped;			/* VMA in the tree; its page tables stand */
+byte killed;				/* 1 << mm: it waits for nothing */
+byte tree, mapped;			/* VMA in the tree; has page tables */
 byte pte[GRANTS];			/* generation of the page, 0: none */
-byte dirty;				/* it is writable: 1 << grant */
+byte dirty;				/* the entry is writable: 1 << grant */
 
 /* What only the promises look at. */
 byte held[GRANTS * 3];			/* accesses, by generation */
 byte wiped;				/* 1 << generation */
 byte begun, ended;			/* processes of the model */
-byte given_up;				/* whose closer left it to others */
-bit excused;				/* a sleeper, who had asked before */
-bit hogged;				/* who holds the lock never runs again */
+byte given_up;				/* generation whose closer gave up */
+bit excused;				/* a sleeper has asked a worker */
+bit hogged;				/* the lock's holder never runs on */
 #if WORLD == 8
 #define since(g) since[g]
-byte older[GRANTS];			/* what was published before it was bound */
-byte newest[GRANTS];			/* the same, or had its era */
-byte coming;				/* has its era */
+byte older[GRANTS];			/* published before it was bound */
+byte newest[GRANTS];			/* the same, or had its era by then */
+byte coming;				/* generation that has got its era */
 #endif
 
 #define BIT(g) (1 << (g))
-/* While a grant is tied to its mm, or has a file, it is there. */
+/* A grant exists while it is tied to its mm, or has a file. */
 #define tied(g) (((mm_ties | held_ties) & BIT(g)) || views[g])
 #define there(g) ((files & BIT(g)) || tied(g))
 /* secmem_holder_find_held() */
@@ -130,7 +133,7 @@ byte coming;				/* has its era */
 #define stands(g) word_stands(word[g])
 /* secmem_holder_far() */
 #define far(own) (state != CLOSED && (holders & ~(own)))
-/* secmem_holder_begin(): who has nobody waiting */
+/* secmem_holder_begin(): an access lingers only if nobody waits */
 #ifdef MUTANT_LINGER_BEFORE_WAITERS
 #define may_linger (LINGERS && !write)
 #else
@@ -143,18 +146,18 @@ byte coming;				/* has its era */
 #endif
 #define HELD(g, h) held[(g) * 3 + (h)]
 
-/* Who zaps: a thread of that mm, or these. */
+/* Who zaps: a thread of mm 0 or 1, or one of these */
 #define STRANGER 8
 #define WORKER 9
 
-/* Where there is a hog, this is where others may wait for it in vain. */
+/* In worlds with a hog, a process may end waiting for it at these labels. */
 #if HOG
 #define WAITS(where) end_##where
 #else
 #define WAITS(where) at_##where
 #endif
 
-/* hidden, because it is used within one step alone */
+/* hidden, as it is used within one step only */
 hidden byte was;
 
 /* What a thread may do. */
@@ -165,18 +168,18 @@ hidden byte was;
 #define MAY_CLOSE 16
 #define MAY_REVOKE 32
 #define MAY_CREATE 64
-#define MAY_DIE 128			/* be killed, holding, and all of its mm */
-#define INHERITS 256			/* has the file, and binds it */
-#define WRITES 512			/* does nothing else */
+#define MAY_DIE 128			/* be killed, holding, with its mm */
+#define INHERITS 256			/* gets the file, and binds it */
+#define WRITES 512			/* only acquires for WRITE */
 #define ONCE 1024			/* acquires no second time */
 
-/* What follows when lock and mmap_lock have been let go. */
+/* What a call does once lock and mmap_lock are let go */
 #define TURN_IDLE 0
 #define TURN_AGAIN 1
 #define TURN_SLEEP 2
-#define TURN_CLOSE 3			/* the same, in a closer */
+#define TURN_CLOSE 3			/* sleep, as a closer */
 
-/* secmem_grant_bind(): once nothing ties it to the mm that left */
+/* secmem_grant_bind(): once nothing ties the grant to the mm that ended */
 #ifdef MUTANT_BIND_EARLY
 #define bindable(g) ((dead & BIT(g)) && !(mm_ties & BIT(g)) && !views[g])
 #else

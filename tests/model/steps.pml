@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Steps that several take. Who takes them has, as locals: r (a verdict), old (a
- * word), h (a handle's generation), todo (errands), self (a mm, or WORKER).
+ * Steps that several processes take. Such a process has these locals: r (a
+ * verdict), old (a word), h (a handle's generation), todo (errands), self (an
+ * mm, or WORKER).
  */
 
 /* secmem_place_peek() */
@@ -33,7 +34,7 @@ inline retire()
 	:: state == CLOSED && !rests && !keepers ->
 #endif
 		assert(!rests && !place_free);
-		/* handles of it are out, and pointers to it */
+		/* else exported grants had handles of it, and pointers */
 		assert(!keepers);
 		rests = 1;
 		place_free = 1
@@ -41,7 +42,7 @@ inline retire()
 	fi
 }
 
-/* Who sees it, and keeps it */
+/* Whether a grant sees the secret, and so keeps it */
 #define seen_by(g) ((keeps & BIT(g)) && secret_era >= since(g))
 #if GRANTS > 1
 #define seen (seen_by(0) || seen_by(1))
@@ -56,7 +57,7 @@ inline finish()
 {
 	assert(!holders);
 #if WORLD == 8
-	/* nobody closes it there */
+	/* no CLOSE ends it in that world */
 	assert(!keepers && !seen);
 #endif
 	assert(pte[0] != generation);
@@ -126,10 +127,10 @@ inline insert(g, writable)
 	fi
 }
 
-/* secmem_holder_end(); forced where accesses end that nobody gave back */
+/* secmem_holder_end(); forced: the accesses were not released */
 inline holder_end(g, forced)
 {
-	/* none but a worker zaps in the view of another process that lives */
+	/* in the view of another living process, only a worker zaps */
 	assert(there(g) && (self == g || self == WORKER || (dead & BIT(g))));
 #ifdef MUTANT_COUNT_AFTER_ZAP
 	d_step { zap(g) };
@@ -195,7 +196,7 @@ inline settle()
 	fi
 }
 
-/* secmem_place_peek_settled(): who would wait looks again when nothing lingers */
+/* secmem_place_peek_settled(): ends what lingers before anybody waits for it */
 #if LINGERS && !defined(MUTANT_ASK_UNSETTLED)
 #define ask_settles(g, handle, event)					\
 	peek(handle, event);						\
@@ -267,8 +268,9 @@ inline nest(g)
 			word[g] = old + 1;
 			HELD(g, h)++;
 			r = OK;
-			/* no new access to what is closed; nor, of a call
-			 * that begins after the closer's, to what is closing
+			/*
+			 * No new access to a closed secret; nor to a closing
+			 * one, for a call that began after the closer's.
 			 */
 			assert(h == generation && !late);
 			assert(state == READING || state == CLOSING ||
@@ -376,7 +378,7 @@ inline munmap_or_mmap(g)
 		:: r == OK && !views[g] ->
 #endif
 			d_step {
-				/* what stood there is of the past */
+				/* no access of the earlier view is left */
 				assert(!holds(g));
 				views[g] = 1;
 				tables = tables & ~BIT(g);

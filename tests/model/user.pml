@@ -8,7 +8,7 @@ proctype user(byte t; byte g; short may)
 	byte self = g;
 	bit write, had, patient, settled, asked, late, mm;
 
-	/* each call begins with what the last one left behind forgotten */
+	/* the locals are reset between calls */
 #define IDLE								\
 	d_step {							\
 		h = 0; r = 0; old = 0; todo = 0; turn = 0; write = 0;	\
@@ -155,7 +155,7 @@ acquire_locked:
 		excused = excused || (asked && lingers_some);
 		if
 		:: LINGERS && far(BIT(g)) && !asked ->
-			/* a worker ends what lingers, and has the lock */
+			/* a worker gets the lock, and ends what lingers */
 			asked = 1;
 			atomic { hand_over(SETTLE); goto outside }
 		:: else -> goto out
@@ -173,7 +173,7 @@ acquire_locked:
 	fi;
 	if
 	:: stands(g) ->
-		/* on top of another one */
+		/* a further access of this grant */
 #ifdef MUTANT_COUNT_UNCHECKED
 		if
 		:: word_count(word[g]) == COUNT_MAX -> r = FAILED
@@ -205,7 +205,7 @@ acquire_locked:
 #endif
 	if
 	:: d_step { insert(g, write) }
-	:: /* a page is bad memory: only some entries stand */
+	:: /* a page is bad memory: only some entries were inserted */
 		d_step { insert(g, write) };
 		d_step { zap(g) };
 #ifdef MUTANT_WORD_FIRST
@@ -271,7 +271,10 @@ WAITS(release):
 	fi;
 	goto out;
 
-	/* A touch; secmem_view_fault() where no entry, or a lesser one, stands */
+	/*
+	 * A touch; secmem_view_fault() if there is no entry, or one that allows
+	 * less
+	 */
 touch:
 	if
 	:: pte[g] && (!write || (dirty & BIT(g))) -> IDLE
@@ -292,7 +295,7 @@ touch:
 	if
 	:: atomic { !lock -> lock = 1 }
 	:: atomic { lock && !(write && pte[g]) -> readers[g]--; mm = 0 };
-		/* secmem_view_retry(); then the touch comes again */
+		/* secmem_view_retry(); then the touch is repeated */
 WAITS(touch):	wait_lock;
 		goto out
 	:: atomic { lock && write && pte[g] };
@@ -321,7 +324,10 @@ WAITS(touch):	wait_lock;
 #endif
 	goto out;
 
-	/* madvise(MADV_DONTNEED), mprotect: entries go without a lock of ours */
+	/*
+	 * madvise(MADV_DONTNEED), mprotect: entries go without a lock of the
+	 * module's
+	 */
 advise:
 	mmap_read_lock(g);
 	d_step { zap(g) };
@@ -332,7 +338,7 @@ unmap:
 	munmap_or_mmap(g);
 	IDLE;
 
-	/* secmem_secret_close(); who holds an access itself does not wait */
+	/* secmem_secret_close(); a thread that holds an access does not wait */
 close:
 	if
 	:: !mine -> patient = 1
@@ -345,7 +351,7 @@ WAITS(close):
 	:: (killed & BIT(g)) -> goto done
 #if WORLD == 3 || WORLD == 4
 	:: lock ->
-		/* gives up: secmem_secret_close_leave() */
+		/* it gives up: secmem_secret_close_leave() */
 		closing = (h > closing -> h : closing);
 		if
 		:: atomic {
