@@ -61,9 +61,9 @@ extern struct demo demo;
 extern struct service *service;
 
 /*
- * service.c: service_start starts a service: 0 or -errno. service_tell gives it an
- * order, which is a letter: 0, or -ECHILD if it died of that. service_stop ends
- * it, and returns its status as wait(2) does.
+ * service.c: service_start starts a service: 0 or -errno. service_tell gives it
+ * an order, which is a letter: 0, or -ECHILD if it died of that. service_stop
+ * ends it, and returns its status as wait(2) does.
  */
 int service_start(enum column column, int inverted);
 int service_tell(char order);
