@@ -7,6 +7,15 @@
  *	who holds the lock	does what was left before he lets go
  *	a worker		does what zaps entries in a view of another process
  *
+ * Who wants which:
+ *
+ *	REAP	access.c: an mm has ended, or a file is gone
+ *	JUDGE	keep.c: somebody keeps a secret no more, or its vault ends, or a
+ *		gate is shut (power.c)
+ *	SETTLE	linger.c: the tick; wait.c: a call that would have to wait
+ *	REVOKE	secret.c: always handed to a worker
+ *	CLOSE	secret.c: a closer that gave up waiting for the lock
+ *
  * The worker gets the lock together with the work, so that nobody comes in
  * between. While it zaps, core mm holds locks of that view's mapping. Were it a
  * thread of the one who wants the zap, it might be one that is not scheduled for

@@ -4,12 +4,16 @@
  * release by a bounded time, so that the next access finds them in place and
  * costs no flush.
  *
- * A holder that lingers has no access and is on its secret's list all the same.
- * Nobody counts time at a release: a tick ends whatever has no access when it
- * comes, and takes the lingering from what is held, so that a long access is
- * looked at once. Whoever would wait for the last release does the same at once.
- * The tick waits for nobody: it leaves an errand with who holds a secret's lock,
- * and has a worker a secret zap the entries.
+ * A holder that lingers stays on the list of its place although it has no access
+ * any more. A release starts no timer: there is one tick for all secrets. Of each
+ * secret on its list, the holders that have no access then are ended. Those that
+ * have one must not linger any more: their last release ends them, and the tick
+ * need not look at them again. Whoever would have to wait for the last release
+ * of a secret ends what lingers on it in the same way, at once.
+ *
+ * The tick itself waits for no lock of a secret, and zaps nothing. For each secret
+ * it queues a work item, secmem_errand_settle() of errand.c: that worker ends what
+ * lingers, or leaves an errand with who holds the secret's lock.
  */
 #include <linux/workqueue.h>
 
@@ -17,9 +21,13 @@
 #include "vault.h"
 #include "work.h"
 
+/* The tick comes so long after the first secret is on its list. */
 #define SECMEM_LINGER_MS	4
 
-/* Of cold->lingers; each holds a reference to its vault. */
+/*
+ * What the next tick looks at: cold parts, by ->lingers. Each has a reference to its
+ * vault.
+ */
 static LIST_HEAD(secmem_lingerers);
 static DEFINE_SPINLOCK(secmem_linger_lock);
 

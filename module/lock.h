@@ -92,7 +92,8 @@
  * Page-table entries go in under mmap_lock (read) and place->lock, for an access
  * that is counted before place->lock is let go, and are gone before it is let go
  * without the access; so whoever holds it sees none without an access, but for
- * what lingers by CREATE's flag. munmap and exit take entries sooner.
+ * what lingers by CREATE's flag. munmap and exit take entries sooner; so does a
+ * write that meets a read-only entry while another task has the lock (view.c).
  */
 #ifndef _SECMEM_LOCK_H
 #define _SECMEM_LOCK_H

@@ -15,6 +15,10 @@
  * Who gave an area back and took another could split the direct map as long as it
  * liked. So areas that are empty stay with their supply: one as its spare, which
  * is idle, the others on a shelf, where nobody is charged for them.
+ *
+ * Bad memory: whether the kernel knows a page as bad is looked at when the page is
+ * about to serve, and when it comes back. Such a page is not touched, not even to
+ * wipe it, and serves no more; its block goes back to the kernel once it is empty.
  */
 #include <linux/slab.h>
 

@@ -2,7 +2,8 @@
 /*
  * Waiting for a secret: for its lock, which anybody may hold who has a grant, and
  * for the accesses that are in the way of what a call wants. Both end with the
- * call's deadline, and with a signal.
+ * call's deadline, and with a signal. A deadline comes by the clock of the caller's
+ * time namespace, and is converted here.
  */
 #include <linux/freezer.h>
 #include <linux/hrtimer.h>
