@@ -248,6 +248,8 @@ u8 secmem_directmap_try(void)
  */
 int secmem_directmap_setup(void)
 {
+	int ret;
+
 	if (sysfs_streq(secmem_directmap_mode, "off")) {
 		secmem_directmap_reason = SECMEM_WHY_ADMIN;
 		return 0;
@@ -258,10 +260,10 @@ int secmem_directmap_setup(void)
 		       secmem_directmap_mode);
 		return -EINVAL;
 	}
-	if (!secmem_directmap_route()) {
-		secmem_directmap_reason = SECMEM_WHY_KERNEL;
-	} else if (secmem_window_setup()) {
-		secmem_directmap_reason = SECMEM_WHY_NO_MEMORY;
+	ret = secmem_directmap_route() ? secmem_window_setup() : -EOPNOTSUPP;
+	if (ret) {
+		secmem_directmap_reason = ret == -ENOMEM ? SECMEM_WHY_NO_MEMORY :
+							   SECMEM_WHY_KERNEL;
 	} else {
 		secmem_directmap_works = true;
 		secmem_alias_setup();
@@ -276,7 +278,7 @@ int secmem_directmap_setup(void)
 		return 0;
 	pr_warn("secmem: secrets stay in the kernel's direct map: %s\n",
 		secmem_directmap_reason == SECMEM_WHY_KERNEL ?
-			"this kernel has no function for it" :
+			"this kernel lacks a function or a page-table entry for it" :
 		secmem_directmap_reason == SECMEM_WHY_STAYED ?
 			"this kernel says it removed a page, and did not" :
 			"no memory");
