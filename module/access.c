@@ -152,7 +152,7 @@ static int secmem_access_try(struct secmem_waiter *waiter,
  * @place: a secret that it covers
  * @generation: which of the secrets that it has served is meant
  * @flags: SECMEM_READ or SECMEM_WRITE, and SECMEM_NOWAIT
- * @deadline: as secmem_waiter_end()
+ * @deadline: as secmem_waiter_setup()
  *
  * While the access is held, the secret's bytes stay where they are, and as many.
  *
@@ -206,8 +206,9 @@ trace:
  * they linger.
  *
  * Context: Process context, no lock held. Sleeps.
- * Return: 0; -EBADMSG (released; a writer left the canary damaged); -EINVAL
- * (nothing held); -EKEYREVOKED; -ENOENT; -EINTR (the caller is being killed).
+ * Return: 0; -EBADMSG (released; a writer left the canary damaged); -EIO (released
+ * by a writer; memory under the secret is known to be bad); -EINVAL (nothing held);
+ * -EKEYREVOKED; -ENOENT; -EINTR (the caller is being killed).
  */
 int secmem_access_release(struct secmem_grant *grant,
 			  struct secmem_place *place, u32 generation, bool had)
@@ -259,7 +260,7 @@ trace:
 	return ret;
 }
 
-/* Mark a holder whose mm has ended: false if it has no access left. */
+/* Mark a holder as abandoned: false if it has no access and does not linger. */
 static bool secmem_holder_mark(struct secmem_holder *holder)
 {
 	s64 word = atomic64_read(&holder->word);

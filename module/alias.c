@@ -7,9 +7,10 @@
  * start, gaps between its parts, tables of the boot) goes to the page allocator,
  * and the image's own addresses go on showing much of it. On x86 the kernel has
  * a function that takes such addresses away, which it uses itself where page
- * tables are isolated; it is called at load for all that is left. What cannot be
- * taken away never serves: a block with such a page in it is held until another
- * is found.
+ * tables are isolated; it is called at load for all that is left. Where something
+ * cannot be taken away, a block with such a page in it is held until another is
+ * found. If none is, a single such page may serve, but does not leave the direct
+ * map, as it could be read anyway; CREATE says so.
  *
  * vmalloc space. An address that was unmapped there is flushed some day, so a TLB
  * may know it when the page serves anew. Making a block flushes them all.

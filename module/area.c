@@ -23,8 +23,8 @@
 #include "user.h"
 
 /*
- * How many areas an account may hold beyond what its limit comes to; and how
- * many it may lose.
+ * An account may hold as many areas as its limit comes to, and so many more. It may
+ * lose the same number.
  */
 #define SECMEM_AREAS_MORE	2
 
@@ -48,9 +48,7 @@ static unsigned long secmem_area_index(const struct page *page)
 	return page_to_pfn(page) >> SECMEM_AREA_ORDER;
 }
 
-/*
- * How many areas the current task's account may hold. It may have lost as many.
- */
+/* How many areas the current task's account may hold; how many it may lose. */
 static u32 secmem_area_bound(void)
 {
 	unsigned long limit = secmem_user_limit();

@@ -95,7 +95,8 @@ void secmem_grant_attach(struct secmem_grant *grant, struct file *file)
  * be over before us, with the secrets still there.
  *
  * Context: Process context, no lock held. Waits for no lock of a secret, as a
- * process may be on its way out; if its mm has ended, for the worker of that.
+ * process may be on its way out. Waits for workers: that of the mm's end, if the
+ * current process has ended that mm; and those that end what nobody keeps any more.
  */
 void secmem_grant_release(struct secmem_grant *grant)
 {
@@ -288,7 +289,8 @@ int secmem_grant_enter_slow(struct secmem_grant *grant, u32 rights)
  * @rights: what it needs, SECMEM_RIGHT_*
  *
  * Context: The current mm's mmap_lock is held for writing. May sleep.
- * Return: 0, -EACCES, -ENOMEM or -EINTR.
+ * Return: 0, -EACCES, -ENOMEM or -EINTR; -EBUSY where the mm that it answered has
+ * ended, and it is yet to leave that.
  */
 int secmem_grant_enter_locked(struct secmem_grant *grant, u32 rights)
 {

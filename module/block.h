@@ -26,12 +26,13 @@ struct secmem_supply;
  *	         |                      |  empty, and exposed or with bad
  *	         v                      |  memory; or it may not stay
  *	  in use ---- last page is -----+-------------> spare ------+
- *	   ^  ^       returned          |      it may   (one of a   | shrinker, or
- *	   |  |                         |      stay     supply)     | nobody's vault
- *	   |  +-------------------------|-----------------+         | has the supply
- *	   |      a page is taken       |                           v
+ *	   ^  ^       returned          |      it may   (one of a   | shrinker; or it
+ *	   |  |                         |      stay     supply)     | may not stay
+ *	   |  +-------------------------|-----------------+  |      | any more
+ *	   |      a page is taken       |       an area may  |      |
+ *	   |                            |       stay so      v      v
  *	   |                            +-------------> shelved --> surplus
- *	   |                             an area may stay   |
+ *	   |                             an area may stay   |  shrinker
  *	   +------------------------------------------------+
  *	       nothing else is idle: it is charged again
  *
@@ -46,7 +47,8 @@ struct secmem_supply;
  *			a page is idle
  *	spare		supply->idle, last	idle
  *	shelved		supply->shelf		nothing: charged to nobody
- *	surplus		the caller's		idle, until it is freed
+ *	surplus		the caller's		idle, until it is freed; nothing,
+ *						if it was shelved
  */
 struct secmem_block {
 	struct list_head by_supply;	/* while pages are idle; supply->lock */

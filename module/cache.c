@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The cache: blocks that are empty and stay with their supply for its next
- * CREATE. They are nobody's locked memory: shrink.c gives them back when the
- * kernel is short of memory.
+ * CREATE. Those on a shelf are charged to nobody; a spare counts as idle pages of
+ * its user (user.c). shrink.c gives both back when the kernel is short of memory.
  */
 #include "cache.h"
 

@@ -14,7 +14,7 @@ struct secmem_counts {
 	s64 grants;
 	s64 secrets;
 	s64 pages;
-	s64 accesses;
+	s64 accesses;			/* holders that stand, as INFO says it */
 	s64 waiters;
 	s64 waits;			/* since load, as the rest */
 	s64 violations;

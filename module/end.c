@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What becomes of a secret: each step through the table of lifecycle.h, and all
- * that ends it. Whoever is here holds the lock of its place; nothing here waits.
+ * What becomes of a secret: each step through the table of lifecycle.h, what is
+ * checked at the end of a WRITE, and all that ends a secret. Whoever is here holds
+ * the lock of its place. Nothing here waits for an access or for another place's
+ * lock; but a zap waits for locks of core mm's.
  */
 #include "bounce.h"
 #include "end.h"
@@ -77,9 +79,10 @@ int secmem_place_step(struct secmem_place *place, u32 generation,
 }
 
 /**
- * secmem_place_move - secmem_place_step() for who has peeked
+ * secmem_place_move - secmem_place_step() for who knows what the event comes to
  * @place: the place
- * @event: an event that secmem_place_peek() let happen, under the same lock
+ * @event: an event that secmem_place_peek() let happen, under the same lock; or the
+ * drop of a holder that stood until now
  *
  * Context: Process context. The caller holds @place's lock.
  */
@@ -120,8 +123,11 @@ void secmem_secret_tear(struct secmem_place *place)
 }
 
 /**
- * secmem_secret_mend - a WRITE is complete
+ * secmem_secret_mend - a WRITE is complete: check the canary, and for bad memory
  * @place: what was written
+ *
+ * If a writer died there before, that is mended: readers get no -EOWNERDEAD any
+ * more.
  *
  * Context: The caller holds @place's lock.
  * Return: 0; -EBADMSG where the canary is damaged; -EIO where memory under the
@@ -265,10 +271,7 @@ void secmem_place_settle(struct secmem_place *place)
 				  secmem_place_drop_event(place));
 }
 
-/*
- * End a holder whose mm has ended. If it was writing, the secret may be half
- * written.
- */
+/* End a holder that was abandoned. If it wrote, the secret may be half written. */
 static void secmem_holder_reap(struct secmem_place *place,
 			       struct secmem_holder *holder)
 {
@@ -285,10 +288,11 @@ static bool secmem_holder_abandoned(const struct secmem_holder *holder)
 }
 
 /**
- * secmem_place_reap - end the accesses of those whose mm has ended
+ * secmem_place_reap - end the accesses that were abandoned
  * @place: the place
  *
- * What they zap is in page tables that nobody uses any more.
+ * What is zapped lies in page tables that nobody uses any more; where the file is
+ * gone, there is no view.
  *
  * Context: Process context. The caller holds @place's lock.
  */

@@ -7,6 +7,19 @@
 
 #include "holder.h"
 
+/*
+ * The verbs, beside those of state.h and holder.h:
+ *
+ *	tear	a writer died in the middle
+ *	mend	a WRITE is complete; its end is checked
+ *	revoke	a secret ends now, whoever holds it
+ *	doomed	must a secret end, by how things stand
+ *	judge	a secret ends if it is doomed; a place that is closed retires
+ *	settle	what lingers ends
+ *	reap	what was abandoned ends
+ *	retire	a place rests, once its secret is closed and no grant is of it
+ *		alone (place.h)
+ */
 void secmem_place_move(struct secmem_place *place, enum secmem_event event);
 int secmem_place_step(struct secmem_place *place, u32 generation,
 		      enum secmem_event event);

@@ -104,8 +104,9 @@ int secmem_entries_prepare(struct secmem_grant *grant,
  * @count: how many
  * @write: for a WRITE access; what is written is the lesser of that and @vma
  *
- * Context: Process context. The caller holds mmap_lock and @place's lock, and
- * has called secmem_entries_prepare() under the same mmap_lock.
+ * Context: Process context. The caller holds mmap_lock and @place's lock, and the
+ * view has page tables for the secret: secmem_entries_prepare() made them, once
+ * for this view (the holder's ->view is the grant's ->view_number).
  * Return: 0; -ENOMEM, or -EIO for a page that is known to be bad memory: then
  * some of them may be there.
  */

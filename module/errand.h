@@ -9,6 +9,15 @@
 
 struct secmem_grant;
 
+/*
+ * The verbs:
+ *
+ *	send		take the lock and do the errand, or leave it
+ *	leave		the holder of the lock will do it (lock.h)
+ *	hand over	a worker does it, and has the lock from now on
+ *	reap		send, for the accesses of one grant
+ *	flush		wait for the workers
+ */
 void secmem_place_need_cold(struct secmem_place *place);
 void secmem_place_unlock(struct secmem_place *place);
 void secmem_errand_hand_over(struct secmem_place *place, unsigned long errands);

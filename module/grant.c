@@ -40,8 +40,9 @@ static void secmem_grant_free(struct kref *ref)
  * secmem_grant_put - drop a reference
  * @grant: the grant
  *
- * Context: Any; the lock of a secret may be held, by who has a reference to its
- * vault.
+ * Context: Process context. The last reference may be the vault's last, too, whose
+ * end may sleep; so the lock of a secret may be held only by who has a reference to
+ * its vault.
  */
 void secmem_grant_put(struct secmem_grant *grant)
 {

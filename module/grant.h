@@ -27,10 +27,12 @@ struct secmem_record {
 };
 
 struct secmem_grant {
-	struct kref ref;		/* the file, and an mm that ends */
+	struct kref ref;		/* the file; the mm, from when it is bound
+					 * until its last tie goes; a worker
+					 */
 	struct secmem_vault *vault;	/* constant after create */
 	struct secmem_place *place;	/* constant; NULL: the whole vault */
-	u64 handle;			/* constant; of secret, or 0 */
+	u64 handle;			/* constant; of place's secret, or 0 */
 	u64 id;				/* constant; random, not 0 */
 	u32 rights;			/* constant after create */
 	struct mm_struct *mm;		/* the mm it answers: bind_lock, or that mm
@@ -49,9 +51,9 @@ struct secmem_grant {
 					 */
 	bool used;			/* it was bound once; keep_lock */
 	bool is_root;			/* its vault's; constant */
-	struct secmem_record single;	/* of secret, if that is set */
-	struct xarray records;		/* slot -> record, of a further grant
-					 * of all
+	struct secmem_record single;	/* its one holder, where place is set */
+	struct xarray records;		/* its holders by slot, where it is of all
+					 * and not the root grant
 					 */
 	wait_queue_head_t pollq;	/* who polls its file */
 	struct list_head by_watch;	/* protected by cold->watch_lock */

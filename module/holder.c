@@ -51,7 +51,7 @@ void secmem_holder_begin(struct secmem_grant *grant, struct secmem_place *place,
 
 /**
  * secmem_holder_end - take all of a holder's accesses, and the page-table entries
- * @grant: whose it is; it may be gone after, and the record with it
+ * @grant: whose it is; it may be gone after, and the holder with it
  * @place: the place
  * @holder: the grant's
  *

@@ -19,7 +19,8 @@
  *	end	all accesses go, and the page-table entries
  *	settle	what lingers ends; what is held will not linger
  *	freeze	what lingers is not nested on
- *	abandon	the grant's mm has ended: its holders are marked
+ *	abandon	the grant's mm has ended, or its file is gone: its holders are
+ *		marked
  *	reap	what was abandoned ends
  */
 
@@ -57,12 +58,12 @@ secmem_holder_grant(struct secmem_holder *holder, struct secmem_place *place)
 }
 
 /**
- * secmem_holder_find_held - the record of a grant's accesses to a secret
+ * secmem_holder_find_held - the holder of a grant, if it has an access to a secret
  * @grant: the grant
  * @place: a secret that it covers
  *
  * Context: The caller holds @place's lock.
- * Return: the record with at least one access, or NULL.
+ * Return: the holder, with at least one access, or NULL.
  */
 static inline struct secmem_holder *
 secmem_holder_find_held(struct secmem_grant *grant, struct secmem_place *place)

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who keeps what alive. A grant of one secret keeps that secret; a grant of a whole
- * vault keeps what was published since it was bound. What nobody keeps ends.
+ * Who keeps what alive. A grant of one secret keeps that secret. A grant of a whole
+ * vault keeps what was published in the era ->since or later: the vault's first one
+ * all of it, an exported one as much as its exporter, whether it is in use yet or
+ * not. Once another mm takes one over, it keeps only what is published from then
+ * on. What nobody keeps ends.
  */
 #include <linux/sched.h>
 #include <linux/wait_bit.h>

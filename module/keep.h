@@ -8,8 +8,15 @@
 #include "grant.h"
 
 /*
- * The verbs: a grant of all keeps the vault, from an era on, and unkeeps it; a grant
- * of one place keeps what that serves. judge ends what nobody keeps.
+ * The verbs:
+ *
+ *	keep	a grant of all keeps its vault, from an era on; a grant of one
+ *		place keeps what that serves
+ *	unkeep	it does so no more
+ *	renew	a grant of all that another mm has used sees, and keeps, only what
+ *		is published from now on
+ *	judge	the secrets that are doomed end: nobody keeps them, or their vault
+ *		is ended, or a gate does not let them live (end.c)
  */
 void secmem_grant_keep(struct secmem_grant *grant, struct secmem_grant *from);
 void secmem_grant_unkeep(struct secmem_grant *grant);

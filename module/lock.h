@@ -39,8 +39,11 @@
  *	for one zap; who is killed goes on without it.
  *
  *     mapping->i_mmap_rwsem, page-table lock	(core mm's)
- *	A zap takes them, so what zaps holds place->lock at most. Core mm holds
- *	the first while a stranger's view changes; so only a worker zaps there.
+ *	A zap takes them. Who zaps holds place->lock, and a release mm->flip,
+ *	too. A touch and an ACQUIRE, which zap in the caller's own view, hold
+ *	its mmap_lock; a touch that meets place->lock held by another, that
+ *	alone. Core mm holds i_mmap_rwsem while a stranger's view changes; so
+ *	only a worker zaps there.
  *
  *     vault->keep_lock
  *	Who keeps the vault, and from which era on. Spins; nothing is waited for.
@@ -77,8 +80,9 @@
  *
  * secmem_vaults.xa_lock	(leaf) which vaults there are
  *
- * In the section in which mmu notifiers run, for which all exits of the machine
- * wait, nothing is done: a worker takes the grants off an mm that has ended.
+ * In the section in which mmu notifiers run, nothing is done, as any process of the
+ * machine that ends a notifier waits for it: a worker takes the grants off an mm
+ * that has ended.
  *
  * What others need, besides mmap_lock: the one tick of lingering, the place of a
  * file in its close. Whoever is there tries a place's lock. A call then lets go of
@@ -111,8 +115,8 @@ struct secmem_lock {
 
 #define SECMEM_LOCK_HELD_BIT	0
 #define SECMEM_LOCK_HELD	BIT(SECMEM_LOCK_HELD_BIT)
-#define SECMEM_ERRAND_REAP	BIT(1)	/* end accesses whose mm has ended */
-#define SECMEM_ERRAND_JUDGE	BIT(2)	/* end the secret if nobody keeps it */
+#define SECMEM_ERRAND_REAP	BIT(1)	/* end accesses that were abandoned */
+#define SECMEM_ERRAND_JUDGE	BIT(2)	/* end the secret if it is doomed; settle */
 #define SECMEM_ERRAND_SETTLE	BIT(3)	/* end what lingers */
 #define SECMEM_ERRAND_REVOKE	BIT(4)	/* end the secret; for a worker alone */
 #define SECMEM_ERRAND_CLOSE	BIT(5)	/* close the secret, if it is that one */

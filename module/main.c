@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * secmem: /dev/secmem, its file operations and the table of its ioctls.
+ * secmem: what is set up at load and taken down at unload, and the device
+ * /dev/secmem. Its file operations and the table of its ioctls are in ioctl.c.
  *
  * The design is GoDaddy Asherah's Protected Memory, carried into the kernel:
  * protections none, read-only and read-write; accesses counted with atomics;

@@ -322,7 +322,7 @@ struct secmem_place *secmem_place_reserve(struct secmem_vault *vault,
 }
 
 /**
- * secmem_vault_secrets - how many places serve, or are about to
+ * secmem_vault_secrets - how many places do not rest
  * @vault: the vault
  *
  * Context: Any.

@@ -56,8 +56,8 @@ enum secmem_end {
 };
 
 /*
- * What few places need: made with the first label, waiter, further grant or
- * linger flag.
+ * What few places need: made with the first label, linger flag, waiter, further
+ * grant's holder, or errand.
  */
 struct secmem_cold {
 	wait_queue_head_t waitq;	/* calls that wait; woken under lock */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The exits of the machine: suspend, hibernation, reboot, panic. What a secret
- * may do meanwhile is said by the gates of gate.c.
+ * The machine's ends: suspend, hibernation, reboot, panic. What a secret may do
+ * meanwhile is said by the gates of gate.c.
  */
 #include <linux/module.h>
 #include <linux/notifier.h>
@@ -17,7 +17,7 @@
 #include "power.h"
 #include "vault.h"
 
-/* How long an exit waits for those whose lock somebody holds. */
+/* How long the machine's end waits for secrets whose lock somebody holds. */
 #define SECMEM_POWER_PATIENCE	HZ
 
 /* How many vaults a refusal names. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The exits of the machine.
+ * The machine's ends: suspend, hibernation, reboot, panic.
  */
 #ifndef _SECMEM_POWER_H
 #define _SECMEM_POWER_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The states of a place, and what happens to it.
+ * The table of lifecycle.h, and what an event would come to by it. The states of a
+ * place and the events are declared in place.h.
  */
 #ifndef _SECMEM_STATE_H
 #define _SECMEM_STATE_H
@@ -21,8 +22,11 @@ extern const struct secmem_lifecycle_row
  *
  *	check	is it the secret that is meant
  *	peek	check, and what the event would come to; nothing changes
- *	move	the event happens; whoever calls has peeked (end.h)
+ *	move	the event happens; whoever calls has peeked, or drops a holder
+ *		that stood (end.h)
  *	step	peek, and move where the verdict lets it (end.h)
+ *
+ * end.h has the verbs for all that ends a secret.
  */
 int secmem_generation_check(u32 now, u32 generation);
 int secmem_place_check(struct secmem_place *place, u32 generation);

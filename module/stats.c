@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What can be seen from outside: the attributes under /sys/class/misc/secmem
- * (docs/ABI-sysfs-secmem).
+ * The attributes under /sys/class/misc/secmem (docs/ABI-sysfs-secmem): what can be
+ * seen from outside; and revoke, by which an administrator ends a vault.
  */
 #include <linux/capability.h>
 #include <linux/device.h>

@@ -159,8 +159,8 @@ void secmem_supply_free_blocks(struct list_head *blocks)
 /**
  * secmem_supply_detach - a block goes that was cached
  * @supply: its supply
- * @block: empty, to be lost behind the lock
- * @surplus: where it goes
+ * @block: empty
+ * @surplus: it is put there, to be freed once the lock is dropped
  *
  * Context: The caller holds @supply's lock.
  */
@@ -203,9 +203,10 @@ static void secmem_supply_shed(struct secmem_supply *supply,
 }
 
 /**
- * secmem_supply_shed_spare - keep no more than areas
- * @supply: it has a spare
- * @surplus: what is to be lost behind the lock
+ * secmem_supply_shed_spare - a supply does not keep its spare
+ * @supply: it has one
+ * @surplus: it is put there, to be freed once the lock is dropped; but an area goes
+ * to the shelf, if it may
  *
  * Context: The caller holds @supply's lock.
  */
@@ -279,7 +280,7 @@ static struct page *secmem_block_take(struct secmem_block *block)
  * @pages: filled in
  * @count: how many at most
  * @bad: counted on: pages that were idle, are bad memory, and no longer idle
- * @surplus: blocks to be lost
+ * @surplus: blocks of which only bad memory was in use are put there, to be freed
  *
  * Context: Process context.
  * Return: how many.

@@ -103,7 +103,7 @@ TRACE_EVENT(secmem_acquire,
 		  __entry->result)
 );
 
-/* The bytes are gone. */
+/* No access is left; the bytes are wiped next. */
 TRACE_EVENT(secmem_wipe,
 	TP_PROTO(unsigned long vault, u64 handle, unsigned int pages),
 	TP_ARGS(vault, handle, pages),

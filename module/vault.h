@@ -40,7 +40,10 @@ struct secmem_owner {
 };
 
 struct secmem_vault {
-	struct kref ref;		/* one a grant, lingerer and walker */
+	struct kref ref;		/* grants; places on the tick's list, or with
+					 * work that is queued; touches that
+					 * wait; walkers
+					 */
 	u32 tag;			/* constant; random, not 0; in its handles */
 	unsigned long number;		/* constant; no other vault has it, ever */
 	struct pid *owner;		/* protected by slots_lock */
@@ -58,7 +61,10 @@ struct secmem_vault {
 	spinlock_t slots_lock;		/* what says so here */
 	struct list_head free[SECMEM_ORDERS];	/* FIFO; slots_lock */
 	u32 free_count[SECMEM_ORDERS];		/* protected by slots_lock */
-	u32 secret_count;		/* live ones; slots_lock */
+	u32 secret_count;		/* places that do not rest: they serve, or are
+					 * about to, or are closed and a grant
+					 * of one alone is left: slots_lock
+					 */
 	atomic_t waiters;		/* for one of its secrets; to be shown */
 	struct secmem_source source;	/* of its pages */
 	u32 view_pages;			/* of the largest view of it all; racy hint */
@@ -115,7 +121,7 @@ secmem_vault_find(const struct secmem_vault *vault, u64 handle)
 {
 	if (handle >> (SECMEM_GENERATION_BITS + SECMEM_SLOT_BITS) != vault->tag)
 		return NULL;
-	/* Handle 0 would be the last slot, which is never made. */
+	/* Where its part for the slot is 0: the last slot, which is never made. */
 	return secmem_vault_slot(vault, (handle - 1) & SECMEM_SLOTS_MAX);
 }
 

@@ -2,9 +2,10 @@
 /*
  * The log of violations: who touched a secret without an access.
  *
- * A touch is refused with mmap_lock and the secret's lock held, and a console
- * takes as long as it likes for a line. So what there is to say is noted there,
- * in a ring, and printed by a work item that holds no lock of anybody's.
+ * A touch is refused with mmap_lock held, which other threads of the process need,
+ * and a console takes as long as it likes for a line. So what there is to say is
+ * noted there, in a ring, and printed by a work item that holds no lock of
+ * anybody's.
  *
  * Lines are limited for each user apart, so that nobody hides what happens to
  * another by a flood of his own. Subordinate uids are those of whoever made the
@@ -32,7 +33,7 @@ struct secmem_violation {
 	char name[TASK_COMM_LEN];
 	unsigned long vault;		/* number */
 	unsigned long pgoff;		/* in the view */
-	unsigned int left_out;		/* of the same user, before */
+	unsigned int left_out;		/* under the same limit, before */
 	bool write;
 	bool closed;
 };
@@ -86,6 +87,7 @@ static void secmem_violation_print(struct work_struct *work)
 				lost);
 			continue;
 		}
+		/* Of several users, where they share the limit of the rest. */
 		if (violation.left_out)
 			pr_warn("secmem: %u violations of the same user were left out\n",
 				violation.left_out);
@@ -161,7 +163,7 @@ static bool secmem_violator_may(unsigned int *left_out)
  * @vmf: the touch
  * @closed: of a secret that is closed, not one that is shut
  *
- * Context: Process context, from a fault; locks may be held. Does not sleep.
+ * Context: Process context, from a fault, with mmap_lock held. Does not sleep.
  */
 void secmem_violation_note(unsigned long vault, const struct vm_fault *vmf,
 			   bool closed)

@@ -22,7 +22,7 @@
  *	W	the one access is for WRITE
  *	F	frozen: nobody nests
  *	L	it lingers: what stands stays for a while when the number is 0
- *	A	abandoned: the grant's mm has ended
+ *	A	abandoned: the grant's mm has ended, or its file is gone
  *
  * How it changes. [l] is done under place->lock, [-] by a cmpxchg alone.
  *
@@ -31,8 +31,8 @@
  *	   |                        |
  *	   |        end [l]         |        A holder with A or F set takes no new
  *	   |  <---------------------+        access. mark [-] sets A on any of the
- *	   |                                 states but empty, when the mm has ended;
- *	 empty                               reap [l] ends such a holder.
+ *	   |                                 states but empty, when the mm has ended
+ *	 empty                               or the file is gone; reap [l] ends it.
  *	   |  ^
  *	   |  |     drop, end [l]            freeze [-] sets F on "L, 0", when another
  *	   |  +---------------------+        view is about to be made; the next access
@@ -49,8 +49,9 @@
  *
  * So without L the number leaves 0, and reaches it, under place->lock alone. The
  * generation is that of the secret which the place serves; it is written under
- * place->lock, when no holder stands. Of a place that serves nobody the root
- * holder's word has F.
+ * place->lock, when no holder stands. Of a place that has served and rests the root
+ * holder's word has F; of one that has never served it is 0, and no secret has the
+ * generation 0.
  */
 struct secmem_holder {
 	atomic64_t word;
@@ -64,7 +65,7 @@ struct secmem_holder {
 #define SECMEM_WORD_WRITE	BIT_ULL(24)
 #define SECMEM_WORD_FROZEN	BIT_ULL(25)
 #define SECMEM_WORD_LINGER	BIT_ULL(26)
-#define SECMEM_WORD_ABANDONED	BIT_ULL(27)	/* its mm has ended */
+#define SECMEM_WORD_ABANDONED	BIT_ULL(27)	/* by its mm or its file */
 
 static inline u64 secmem_word_empty(u32 generation)
 {
