@@ -12,9 +12,9 @@ struct secmem_account;
 
 /* What became of the area that a block lies in. */
 enum secmem_area {
-	SECMEM_AREA_WAS,		/* no split was answered for */
+	SECMEM_AREA_WAS,		/* nothing was split for the block */
 	SECMEM_AREA_HELD,		/* the block is all of it */
-	SECMEM_AREA_LOSS,		/* it was split for less */
+	SECMEM_AREA_LOSS,		/* the block split it, and is only a part */
 };
 
 /* An area is as large as what one large entry of the direct map maps. */

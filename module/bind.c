@@ -89,10 +89,11 @@ void secmem_grant_attach(struct secmem_grant *grant, struct file *file)
  * secmem_grant_release - the file is gone
  * @grant: its grant
  *
- * No VMA and no call is left that came by the file. The end of its mm may run
- * at the same time: the one that takes it off the mm's list ends its accesses,
- * unkeeps and unties it. Were we to begin what the mm's end has to do, that could
- * be over before us, with the secrets still there.
+ * No VMA and no call is left that came by the file. But the worker of its mm's end
+ * may run at the same time. Only one of the two takes the grant off the mm's list,
+ * and that one does all the rest: it ends the grant's accesses, unkeeps and unties
+ * it. If they shared that work, the worker could find its part done and be through
+ * while ours is not, and who waits for it would take the secrets for wiped.
  *
  * Context: Process context, no lock held. Waits for no lock of a secret, as a
  * process may be on its way out. Waits for workers: that of the mm's end, if the

@@ -38,7 +38,7 @@ static int secmem_entries_insert_pte(pte_t *ptep, unsigned long addr,
 	if (secmem_page_bad(page))
 		return -EIO;
 	pte = pte_mkspecial(pte_mkyoung(pte));
-	/* Core mm makes a clean entry writable by no mprotect of the view. */
+	/* An mprotect of the view may make a dirty entry writable, no clean one. */
 	if (in->write)
 		pte = pte_mkdirty(pte_mkwrite_novma(pte));
 	else
@@ -102,7 +102,7 @@ int secmem_entries_prepare(struct secmem_grant *grant,
  * @place: a secret that it covers, with none of these entries there
  * @first: the first page, of the secret's
  * @count: how many
- * @write: for a WRITE access; what is written is the lesser of that and @vma
+ * @write: for a WRITE access; entries are writable where @vma is, too
  *
  * Context: Process context. The caller holds mmap_lock and @place's lock, and the
  * view has page tables for the secret: secmem_entries_prepare() made them, once

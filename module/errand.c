@@ -93,7 +93,7 @@ static void secmem_errand_settle(struct work_struct *work)
 
 /**
  * secmem_place_need_cold - see to it that a secret has its cold part
- * @place: the place; it keeps what it got as long as it is one
+ * @place: the place; the cold part is freed with it
  *
  * So small an allocation does not fail: a closer that found no memory to wait
  * with could neither wait nor go.
@@ -144,8 +144,10 @@ void secmem_errand_hand_over(struct secmem_place *place, unsigned long errands)
 }
 
 /*
- * May an errand zap entries in another process's view? One that ends what is its
- * own does so itself; whoever finds that errand would do it in a stranger's.
+ * May these errands zap entries in another process's view? Not where no holder
+ * stands. Else all may where the secret lingers, as they settle it; JUDGE may where
+ * the secret is doomed; and REAP may: another task left it, so the accesses that
+ * it ends are not the caller's.
  */
 static bool secmem_errand_far(struct secmem_place *place, unsigned long errands)
 {
@@ -208,8 +210,10 @@ static bool secmem_errand_leave(struct secmem_place *place, unsigned long errand
  * @grant: the access is marked
  * @place: the place
  *
- * Its own is zapped here, where it is a stranger to nobody; not what another mm
- * that ends has marked meanwhile.
+ * If nobody holds the lock, the grant's access is ended here, as its zap keeps no
+ * process waiting: either the mm has ended, and the caller is a worker; or the file
+ * is gone, and so is the view. Accesses of other grants that are marked by now are
+ * left to those who marked them.
  *
  * Context: Process context; waits for no lock of a secret.
  */

@@ -80,7 +80,8 @@ int secmem_grant_export(struct secmem_grant *grant,
 		return PTR_ERR(*file);
 	}
 	/*
-	 * An anonymous file lacks both modes, FMODE_LSEEK on old kernels alone.
+	 * The kernel gives an anonymous file no FMODE_PREAD; old kernels give it no
+	 * FMODE_LSEEK either.
 	 */
 	(*file)->f_mode |= FMODE_PREAD | FMODE_LSEEK;
 	secmem_grant_attach(derived, *file);

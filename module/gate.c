@@ -65,8 +65,8 @@ bool secmem_gate_any(void)
 /**
  * secmem_gate_busy - are there secrets
  *
- * Context: Any. Who shut a gate that lets none in is told of the last one's end.
- * Return: whether one lives, or is being made.
+ * Context: Any. After a no with a gate shut that lets none in, none comes.
+ * Return: whether one lives, or a CREATE is on its way, which may yet be refused.
  */
 bool secmem_gate_busy(void)
 {

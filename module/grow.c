@@ -48,12 +48,21 @@ static struct secmem_block *secmem_supply_gain_some(struct secmem_supply *supply
 }
 
 /*
- * A first small block may split an area and leave the rest of it to others; from
- * then on an area is taken as a whole, and so for all where half of what a user
- * may lose is lost: short runs, one secret each, would use it up. Where the
- * bounds are reached, one that is cached in another memory cgroup goes first, as
- * it is split already; then small pieces are sought. What is left then is the
- * direct map, for no more than what is wanted, so that no such page lies idle.
+ * Make a block. Where the direct map has large entries (x86), a block may split an
+ * area of it; -EDQUOT says that it would, and may not. What is tried, in this order:
+ *
+ * 1. A block of the size that is sought. One small block of a supply may split an
+ *    area and leave the rest of it to others. After that only a whole area may be
+ *    split, and so for all supplies of an account that lost half of what it may
+ *    lose: processes that run for a short time, with one secret each, would use up
+ *    the bound.
+ * 2. If it was -EDQUOT: a whole area.
+ * 3. If it still is: the same, once the account's oldest area that is cached, in
+ *    whatever memory cgroup, was given back, as that is split already.
+ * 4. If memory was short: smaller blocks.
+ * 5. If it is -EDQUOT: small blocks where the direct map is split already.
+ * 6. If none were found: pages that stay in the direct map. They are no more than is
+ *    wanted, so that none of them lies idle.
  */
 static struct secmem_block *secmem_supply_make(struct secmem_supply *supply,
 					       int order, unsigned int want)

@@ -154,10 +154,11 @@ static int secmem_holder_freeze(struct secmem_holder *holder)
 }
 
 /**
- * secmem_holder_any - does a grant hold anything
+ * secmem_holder_any - does a grant have an access; freeze what lingers
  * @grant: the grant; it has no view
  *
- * What lingers is none of a view to come: nobody nests on it.
+ * A holder that lingers has entries in the last view alone. It is frozen, so that no
+ * access by the next view nests on it.
  *
  * Context: Process context; mmap_lock may be held, as no lock is taken. A yes
  * may be over at once; a no as well, unless the caller knows that the grant

@@ -14,8 +14,8 @@
 #include "wait.h"
 
 /*
- * From now on the grant keeps the vault: all that it sees. That is what the
- * grant sees which it was exported from.
+ * From now on the grant, which is of all, keeps what it sees of the vault. If it was
+ * exported, it sees as much as the grant it came from; else all.
  */
 void secmem_grant_keep(struct secmem_grant *grant, struct secmem_grant *from)
 {
@@ -93,13 +93,13 @@ int secmem_place_keep(struct secmem_place *place, u64 handle)
 /**
  * secmem_vault_judge - end whatever secrets of a vault are doomed by now
  * @vault: the caller has a reference
- * @await: those that a worker ends as well
+ * @await: wait until those have ended, too, that are handed to workers
  *
  * What lingers is ended, too. Where somebody else holds a secret's lock, he sees
  * to that secret when he lets go.
  *
- * Context: Process context; waits for no lock of a secret. With @await it waits
- * for our own workers, which core mm may have wait.
+ * Context: Process context; waits for no lock of a secret. With @await it sleeps
+ * until the module's workers are through, and these wait for locks of core mm's.
  */
 void secmem_vault_judge(struct secmem_vault *vault, bool await)
 {
@@ -118,15 +118,18 @@ void secmem_vault_judge(struct secmem_vault *vault, bool await)
 }
 
 /**
- * secmem_vault_unkept - what does no grant of all of a vault keep any more
- * @vault: such a grant has left its keepers
+ * secmem_vault_unkept - find the era before which no grant of all keeps secrets
+ * @vault: a grant of all has left its keepers
  *
- * What is left is kept from the least era of its keepers on. That never falls,
- * since whoever keeps the vault anew keeps what is published from then on: so
- * what was not kept once never is again, whoever looks at it, and when.
+ * The keepers that are left keep what was published since the least of their eras:
+ * kept_since is set to that, or to the era that comes next, where none is left. It
+ * only grows, because whoever keeps the vault anew keeps only what is published
+ * from then on. So a secret that no such grant keeps at some moment is not kept by
+ * one later, whoever looks at it, and when.
  *
  * Context: The caller holds the vault's keep_lock.
- * Return: whether there may be more of it than before, for secmem_vault_judge().
+ * Return: whether kept_since has grown: then secmem_vault_judge() may find secrets
+ * to end.
  */
 bool secmem_vault_unkept(struct secmem_vault *vault)
 {

@@ -13,8 +13,8 @@
  * others remain; DROP_LAST, the last one of all grants ends; SEAL; CLOSE;
  * REVOKE, also when nobody is left who keeps the secret.
  *
- * Verdicts: OK; WAIT (for the accesses in the way); or the errno. A row whose
- * next state is CLOSED and whose state is not wipes and frees.
+ * Verdicts: OK; WAIT (for the accesses in the way); or the errno. The step from any
+ * other state to CLOSED wipes the bytes and frees their pages.
  */
 #ifndef _SECMEM_LIFECYCLE_H
 #define _SECMEM_LIFECYCLE_H

@@ -84,10 +84,12 @@
  * machine that ends a notifier waits for it: a worker takes the grants off an mm
  * that has ended.
  *
- * What others need, besides mmap_lock: the one tick of lingering, the place of a
- * file in its close. Whoever is there tries a place's lock. A call then lets go of
- * mmap_lock and waits as its NOWAIT, its deadline and its signals say; a fault
- * lets go of it and comes again; all others leave an errand with the holder.
+ * mmap_lock is not all that others wait for: one tick serves all secrets that
+ * linger, and a process that exits closes its files on its way out. So a place's
+ * lock is only tried there, too. Who tried in vain goes on like this: a call
+ * lets go of mmap_lock and waits as its NOWAIT, its deadline and its signals say; a
+ * fault lets go of mmap_lock, waits, and is made again; all others leave an errand
+ * with who holds the lock.
  *
  * An entry in another process's view is zapped by a kernel worker, to which the
  * lock is handed (errand.c): core mm holds locks of that process's mapping

@@ -100,9 +100,10 @@ void secmem_mm_release(struct mmu_notifier *notifier, struct mm_struct *mm)
  * secmem_mm_ending - the mm that a grant answers, if the current process ended it
  * @grant: its file is held
  *
- * Nobody else, who has come by the file, waits for all that the mm had. Of a grant
- * of which the process has neither a view nor a file any more, as it passed it on,
- * the worker is done soon after the exit.
+ * Only that process waits for the worker, and only where it closes a view or a file.
+ * Other processes that have come by the file do not. If the process has passed its
+ * file on and has neither view nor file left, it waits nowhere, and the worker is
+ * through some time after the exit.
  *
  * Context: Process context.
  * Return: a reference, for secmem_mm_await(); or NULL.

@@ -20,7 +20,7 @@ struct secmem_mm {
 	bool ended;			/* stays so: secmem_bind_lock */
 	const void *ender;		/* by which process: bind_lock */
 	struct work_struct end;		/* takes the grants off; holds a reference */
-	struct mutex flip;
+	struct mutex flip;		/* one release zaps at a time: lock.h */
 	u64 number;			/* constant; no other mm has it, ever */
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages: taken for a vault from the supply of whose call it is, and given back.
- * A vault knows the last supply that served it, which is the only one as a rule.
+ * Pages for the secrets of a vault. They are taken from the supply of the task that
+ * calls, and go back to the supply that they came from. A vault remembers the supply
+ * that served it last; as a rule there is no other.
  */
 #include <linux/memory.h>
 #include <linux/sched/signal.h>

@@ -88,9 +88,9 @@ struct secmem_cold {
 #define SECMEM_IS_RESTS		BIT(6)	/* serves nobody, counts for nobody */
 
 /*
- * There may be a million of them. What ACQUIRE and RELEASE touch comes first;
- * what few need is in the cold part; what a place that rests has no use for is
- * where its list is.
+ * There may be a million of them. What ACQUIRE and RELEASE touch comes first. What
+ * few need is in the cold part. A place that rests has no holders and no bounces, so
+ * its list entry is in their room.
  */
 struct secmem_place {
 	struct secmem_holder root;	/* of the vault's root grant */
@@ -128,8 +128,9 @@ static inline bool secmem_place_is(const struct secmem_place *place, u8 what)
 }
 
 /*
- * Without the lock: does nothing new begin on it? Also where a closer has given up
- * waiting for that lock, and whoever holds it is yet to close the secret.
+ * Is a secret closing, so that no access begins any more? Asked without the lock. It
+ * is, too, from when a closer gave up waiting for the lock and left its errand: the
+ * state changes only when who holds the lock does that errand.
  */
 static inline bool secmem_secret_closes(const struct secmem_place *place,
 					u32 generation)

@@ -11,8 +11,8 @@
  * secmem_shrink_one - give the oldest block back to the kernel
  * @account: of whose areas; NULL: of all
  *
- * Context: Process context, may sleep; in the kernel's search for memory, too,
- * where secmem_shrink_scan() comes by.
+ * Context: Process context, may sleep. By secmem_shrink_scan() it is also called in
+ * a task whose own allocation found memory short.
  * Return: how many pages; 0 where nothing is cached.
  */
 unsigned int secmem_shrink_one(struct secmem_account *account)

@@ -51,14 +51,14 @@ struct secmem_vault {
 	u32 live;			/* secrets not yet wiped, and CREATEs on
 					 * their way: slots_lock
 					 */
-	bool ended;			/* by its number; stays so */
+	bool ended;			/* an administrator revoked it; stays so */
 	struct secmem_place **chunks[SECMEM_CHUNKS];	/* slot -> place; what
 							 * is set stays
 							 */
 	u32 slot_count;			/* written under grow_lock, released */
 	u32 pgoff_next;			/* protected by grow_lock */
 	struct mutex grow_lock;
-	spinlock_t slots_lock;		/* what says so here */
+	spinlock_t slots_lock;		/* of the fields that name it */
 	struct list_head free[SECMEM_ORDERS];	/* FIFO; slots_lock */
 	u32 free_count[SECMEM_ORDERS];		/* protected by slots_lock */
 	u32 secret_count;		/* places that do not rest: they serve, or are
@@ -67,7 +67,9 @@ struct secmem_vault {
 					 */
 	atomic_t waiters;		/* for one of its secrets; to be shown */
 	struct secmem_source source;	/* of its pages */
-	u32 view_pages;			/* of the largest view of it all; racy hint */
+	u32 view_pages;			/* a hint, written without a lock: pages of
+					 * the largest view of all of it so far
+					 */
 	spinlock_t calls_lock;		/* what calls have on secrets' lists */
 	spinlock_t keep_lock;		/* who keeps it */
 	struct list_head keepers;	/* grants of it all that keep it, by

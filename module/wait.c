@@ -146,8 +146,9 @@ int secmem_place_lock_wait(struct secmem_waiter *waiter)
  * secmem_waiter_begin - stand in line, and let go of the lock
  * @waiter: from secmem_waiter_setup()
  *
- * What lingers is not waited for, but where it lies in another process's view, a
- * worker ends it: that, too, is what secmem_waiter_end() waits for.
+ * Nobody waits until what lingers ends by itself. If it lies in another process's
+ * view, the lock is handed to a worker that ends it, once for each call; then
+ * secmem_waiter_end() waits for that worker, even with NOWAIT.
  *
  * Context: The caller holds the secret's lock, and not any more on return; it
  * lets whatever else it holds go before secmem_waiter_end(). Wakers hold

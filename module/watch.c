@@ -55,9 +55,10 @@ static bool secmem_watch_room(struct secmem_grant *grant)
  * @table: of who polls
  *
  * Context: Process context. No lock of a secret is taken.
- * Return: a mask of EPOLL*, with EPOLLERR for a grant of a whole vault, and for a
- * file that too many have watched. epoll keeps who came too late, and looks again
- * by itself; so all are told from then on.
+ * Return: a mask of EPOLL*. For a grant of a whole vault it is EPOLLERR. Once a file
+ * had too many watches, EPOLLERR is in it for all who poll the file: epoll keeps a
+ * watch that came too late, although it is in no queue and nobody wakes it. With an
+ * answer that is never 0, epoll asks for that watch again and again by itself.
  */
 __poll_t secmem_watch_poll(struct file *file, struct poll_table_struct *table)
 {
