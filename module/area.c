@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Areas: 2 MiB of memory that one large entry of the direct map maps, until a
- * block in it leaves the direct map.
+ * Areas: 2 MiB of memory. On x86 one large entry of the direct map maps an area, or
+ * more, until a block in it leaves the direct map.
  *
  * The entry is split for that, and the kernel does not join it again: the whole
  * machine is slower for each. So a split is answered for. An area that is one
@@ -10,6 +10,9 @@
  * account, and for the machine by the parameter split_max. Where a bound is
  * reached, memory that is split already serves; where there is none, pages stay
  * in the direct map, which CREATE says.
+ *
+ * On other architectures secmem_directmap_splits() knows of no split: nobody
+ * answers for an area, and no bound is reached.
  *
  * Who gets a lost area in one piece again holds it from then on.
  */
@@ -41,7 +44,7 @@ static u32 secmem_areas_lost;		/* in all; by its lock */
 static unsigned int secmem_split_max = UINT_MAX;
 module_param_named(split_max, secmem_split_max, uint, 0644);
 MODULE_PARM_DESC(split_max,
-		 "Areas of 2 MiB that may be left split in the direct map; an eighth of memory");
+		 "Areas of 2 MiB that may be left split in the direct map of x86; an eighth of memory");
 
 static unsigned long secmem_area_index(const struct page *page)
 {

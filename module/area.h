@@ -17,7 +17,7 @@ enum secmem_area {
 	SECMEM_AREA_LOSS,		/* the block split it, and is only a part */
 };
 
-/* An area is as large as what one large entry of the direct map maps. */
+/* An area is as large as what one large entry of x86's direct map maps. */
 #define SECMEM_AREA_ORDER	((unsigned int)get_order(SZ_2M))
 
 void secmem_areas_setup(void);

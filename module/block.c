@@ -3,8 +3,9 @@
  * Blocks: pages that were allocated together, the wipe, and the kernel's way to
  * one.
  *
- * A block leaves the direct map as a whole, so that it costs one split of a large
- * mapping and one flush; it goes back to the kernel as a whole.
+ * A block leaves the direct map as a whole, so that it costs one flush and, where
+ * the direct map has large entries (x86), one split of such an entry; it goes back
+ * to the kernel as a whole.
  *
  * A page serves with its reference count frozen at 0, so that nobody who comes
  * by its PFN (KVM and VFIO follow page tables to it) can take a reference and
@@ -149,10 +150,10 @@ static gfp_t secmem_block_gfp(unsigned int order)
 }
 
 /*
- * Pages of a small block may lie in a large mapping of the direct map, which
- * would have to be split. So look for pages where it is split already. Pages
- * that are passed over are held meanwhile, or the next look would find them
- * again.
+ * On x86 a large entry of the direct map may map the pages of a small block, and
+ * would have to be split. So look for pages where it is split already. Pages that
+ * are passed over are held meanwhile, or the next look would find them again.
+ * Elsewhere secmem_directmap_splits() says no to the first ones.
  */
 static struct page *secmem_block_alloc(unsigned int order)
 {

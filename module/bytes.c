@@ -66,7 +66,7 @@ bool secmem_bytes_sound(const struct secmem_bytes *bytes, u32 offset,
  * secmem_bytes_layout - where data will lie
  * @bytes: filled in
  * @length: 1 to SECMEM_LENGTH_MAX
- * @align: a power of two up to the page size
+ * @align: a power of two up to SECMEM_ALIGN_MAX
  *
  * The data ends where the last page ends, as far as @align lets it.
  *

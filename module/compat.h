@@ -122,7 +122,10 @@ secmem_compat_shrinker_create(secmem_compat_shrink count,
 	return NULL;
 }
 
-/* What was written there reaches memory, not a cache alone. */
+/*
+ * What was written there reaches memory, not a cache alone: on x86, and where the
+ * kernel was built with CONFIG_ARCH_HAS_PMEM_API. Elsewhere nothing is done.
+ */
 static inline void secmem_compat_cache_write_back(void *at, size_t length)
 {
 #ifdef CONFIG_X86

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How a supply grows: which block it gets, and how far the direct map may be
- * split for it.
+ * How a supply grows: which block it gets, and, on x86, how far the direct map may
+ * be split for it.
  */
 #include <linux/log2.h>
 

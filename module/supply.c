@@ -4,7 +4,7 @@
  *
  * A supply is what one user has in one memory cgroup, in whatever vaults: a block
  * is charged to the memory cgroup of who made it, and serves no other. Blocks
- * double as a supply grows, up to an area of the direct map; their pages are
+ * double as a supply grows, up to the size of an area (area.h); their pages are
  * handed out one by one, wiped when they come back, and go back to the kernel
  * when the block is empty.
  *
@@ -12,9 +12,10 @@
  * are no more than those and a small allowance; beyond, they are charged, too, so
  * that nobody locks much more than the limit by leaving one page a block in use.
  *
- * Who gave an area back and took another could split the direct map as long as it
- * liked. So areas that are empty stay with their supply: one as its spare, which
- * is idle, the others on a shelf, where nobody is charged for them.
+ * On x86, who gave an area back and took another could split the direct map as long
+ * as it liked. So areas that are empty stay with their supply: one as its spare,
+ * which is idle, the others on a shelf, where nobody is charged for them. Elsewhere
+ * no block is SECMEM_AREA_HELD, and none is shelved.
  *
  * Bad memory: whether the kernel knows a page as bad is looked at when the page is
  * about to serve, and when it comes back. Such a page is not touched, not even to
