@@ -410,7 +410,7 @@ TEST_F(dump, library_reads_a_file_into_the_secret_alone)
  */
 TEST_F(dump, compaction_leaves_a_wiped_buffer_and_no_secret)
 {
-	const size_t length = 32U << 20, step = 2 * SM_PAGE, text = 256;
+	const size_t length = 16U << 20, step = 2 * SM_PAGE, text = 256;
 	unsigned char *buffer;
 	uint64_t handle;
 	size_t at;
