@@ -288,8 +288,8 @@ struct secmem_acquire_args {
  * waits for the same end. A closer that gives up (EAGAIN, EINTR, ETIMEDOUT)
  * leaves the secret closing: the last release finishes the work. (Where the lock
  * of the secret was held all the time, by a thread that is not scheduled, that
- * thread closes it before anybody else gets the lock; until then who has an access
- * may begin a further one.)
+ * thread closes it before anybody else gets the lock. It counts as closing as soon
+ * as its closer has given up.)
  * Errors: those, EBADMSG, ENOENT, EACCES.
  *
  * REVOKE: CLOSE without waiting: page-table entries gone in every process,
