@@ -124,8 +124,15 @@ secmem_compat_shrinker_create(secmem_compat_shrink count,
 
 /*
  * What was written there reaches memory, not a cache alone: on x86, and where the
- * kernel was built with CONFIG_ARCH_HAS_PMEM_API. Elsewhere nothing is done.
+ * kernel was built with CONFIG_ARCH_HAS_PMEM_API. Elsewhere nothing is done, and
+ * what a reset does to the caches decides whether a wipe before it counts.
  */
+#if defined(CONFIG_X86) || defined(CONFIG_ARCH_HAS_PMEM_API)
+#define SECMEM_WRITES_BACK	true
+#else
+#define SECMEM_WRITES_BACK	false
+#endif
+
 static inline void secmem_compat_cache_write_back(void *at, size_t length)
 {
 #ifdef CONFIG_X86

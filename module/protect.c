@@ -22,6 +22,8 @@ MODULE_PARM_DESC(crash_kernel_last,
  */
 static u8 secmem_protection_panic_why(void)
 {
+	if (!SECMEM_WRITES_BACK)
+		return SECMEM_WHY_KERNEL;
 	if (kexec_crash_loaded() && !READ_ONCE(secmem_crash_kernel_last))
 		return SECMEM_WHY_CRASH_KERNEL;
 	return SECMEM_WHY_IN_FORCE;
@@ -48,10 +50,11 @@ u64 secmem_protections(void)
 		   BIT_ULL(SECMEM_PROT_NO_PEEK) |
 		   BIT_ULL(SECMEM_PROT_WIPE_FREE) |
 		   BIT_ULL(SECMEM_PROT_WIPE_EXIT) |
-		   BIT_ULL(SECMEM_PROT_WIPE_REBOOT) |
 		   BIT_ULL(SECMEM_PROT_NO_HIBERNATE) |
 		   BIT_ULL(SECMEM_PROT_MEMLOCK);
 
+	if (SECMEM_WRITES_BACK)
+		mask |= BIT_ULL(SECMEM_PROT_WIPE_REBOOT);
 	if (memcg_kmem_online())
 		mask |= BIT_ULL(SECMEM_PROT_MEMCG);
 	if (secmem_directmap_why() == SECMEM_WHY_IN_FORCE)
