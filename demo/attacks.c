@@ -123,16 +123,9 @@ static enum loot attack_child(void)
 static enum loot attack_fd(void)
 {
 	unsigned char copy[KEY_MAX];
-	struct secmem_copy read = {
-		.size = sizeof(read),
-		.handle = service->handle,
-		.deadline = SECMEM_FOREVER,
-		.buffer = (uintptr_t)copy,
-		.length = service->length,
-	};
 	struct secmem_info info = { .size = sizeof(info) };
 	enum loot loot = SOMETHING;
-	int pidfd, fd;
+	int pidfd, fd, err;
 	void *view;
 
 	if (service->device < 0)
@@ -147,12 +140,13 @@ static enum loot attack_fd(void)
 	/* INFO answers anybody: so this is the file. */
 	if (ioctl(fd, SECMEM_IOC_INFO, &info))
 		goto out;
-	if (!ioctl(fd, SECMEM_IOC_READ, &read)) {
+	err = service_read(fd, copy);
+	if (!err) {
 		loot = key_in(copy, demo.length) ? THE_KEY : SOMETHING;
 		explicit_bzero(copy, sizeof(copy));
 		goto out;
 	}
-	loot = loot_of_error(errno);
+	loot = loot_of_error(-err);
 	view = mmap(NULL, demo.page, PROT_READ, MAP_SHARED, fd, 0);
 	if (view != MAP_FAILED || errno != EACCES)
 		loot = SOMETHING;

@@ -63,11 +63,13 @@ extern struct service *service;
 /*
  * service.c: service_start starts a service: 0 or -errno. service_tell gives it
  * an order, which is a letter: 0, or -ECHILD if it died of that. service_stop
- * ends it, and returns its status as wait(2) does.
+ * ends it, and returns its status as wait(2) does. service_read copies the key,
+ * by READ of a file that has a grant of it: 0 or -errno.
  */
 int service_start(enum column column, int inverted);
 int service_tell(char order);
 int service_stop(void);
+int service_read(int fd, void *to);
 
 /* attacks.c: each attack is run against a service of its own. */
 struct attack {

@@ -195,17 +195,23 @@ static void *service_thread(void *argument)
 	return argument;
 }
 
-/* The child tries to open the key for itself, and then reads it. */
-static void service_child(void)
+int service_read(int fd, void *to)
 {
-	unsigned char copy[KEY_MAX];
 	struct secmem_copy read = {
 		.size = sizeof(read),
 		.handle = service->handle,
 		.deadline = SECMEM_FOREVER,
-		.buffer = (uintptr_t)copy,
+		.buffer = (uintptr_t)to,
 		.length = service->length,
 	};
+
+	return ioctl(fd, SECMEM_IOC_READ, &read) ? -errno : 0;
+}
+
+/* The child tries to open the key for itself, and then reads it. */
+static void service_child(void)
+{
+	unsigned char copy[KEY_MAX];
 
 	switch (service->column) {
 	case MALLOC:
@@ -214,10 +220,8 @@ static void service_child(void)
 		mprotect(service_page(), demo.page, PROT_READ);
 		break;
 	default:
-		service->result = 0;
-		if (ioctl(service->device, SECMEM_IOC_READ, &read))
-			service->result = -errno;
-		else
+		service->result = service_read(service->device, copy);
+		if (!service->result)
 			service_send(copy, service->length);
 		mprotect(service_page(), demo.page, PROT_READ);
 		break;
