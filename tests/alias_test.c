@@ -77,6 +77,9 @@ FIXTURE_SETUP(alias)
 	struct secmem_info info = { 0 };
 
 	self->reader = -1;
+	/* What a test before split counts against the machine's bound. */
+	if (!geteuid() && !access(SM_MODULE, R_OK))
+		ASSERT_EQ(0, sm_reload(""));
 	self->fd = sm_open();
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, sm_info(self->fd, &info));
