@@ -13,13 +13,20 @@
 #include "view.h"
 #include "wait.h"
 
-/*
- * Make a holder of a place for a grant that has none. With it comes the cold
- * part of the place, which a worker needs to end a holder in another process;
- * the root grant's holder is made without.
+/**
+ * secmem_holder_need - see to it that a grant has a holder of a place
+ * @grant: the grant
+ * @place: the place
+ *
+ * With the holder comes the cold part of the place, which a worker needs to end
+ * a holder in another process; the root grant's holder is made without.
+ *
+ * Context: Process context, may sleep. Neither @place's lock nor mmap_lock is
+ * held.
+ * Return: the holder, which has no access yet if it is new; or NULL, no memory.
  */
-static struct secmem_holder *secmem_holder_need(struct secmem_grant *grant,
-						struct secmem_place *place)
+struct secmem_holder *secmem_holder_need(struct secmem_grant *grant,
+					 struct secmem_place *place)
 {
 	struct secmem_holder *holder = secmem_holder_find(grant, place);
 	struct secmem_record *record;

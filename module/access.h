@@ -7,6 +7,8 @@
 
 #include "grant.h"
 
+struct secmem_holder *secmem_holder_need(struct secmem_grant *grant,
+					 struct secmem_place *place);
 int secmem_access_acquire(struct secmem_grant *grant,
 			  struct secmem_place *place, u32 generation, u32 flags,
 			  s64 deadline);

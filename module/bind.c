@@ -13,6 +13,7 @@
 
 #include "access.h"
 #include "bind.h"
+#include "holder.h"
 #include "keep.h"
 #include "mm.h"
 #include "watch.h"
@@ -114,9 +115,9 @@ void secmem_grant_release(struct secmem_grant *grant)
 	secmem_watch_end(grant);
 	if (!leaving)
 		secmem_access_abandon(grant);
-	if (grant->place)
+	if (grant->place && !grant->drops)
 		secmem_place_unkeep(grant->place);
-	else if (!leaving)
+	else if (!grant->place && !leaving)
 		secmem_grant_unkeep(grant);
 	if (bound)
 		secmem_grant_untie(grant);
@@ -313,11 +314,17 @@ struct secmem_place *secmem_grant_find(struct secmem_grant *grant, u64 handle)
 	struct secmem_place *place = grant->place;
 	u32 generation;
 
-	if (place)
-		return handle == grant->handle ? place : ERR_PTR(-ENOENT);
-	place = secmem_vault_find(grant->vault, handle);
-	if (!place)
-		return ERR_PTR(-ENOENT);
+	if (place) {
+		if (handle != grant->handle)
+			return ERR_PTR(-ENOENT);
+	} else {
+		place = secmem_vault_find(grant->vault, handle);
+		if (!place)
+			return ERR_PTR(-ENOENT);
+	}
+	if (secmem_grant_has_dropped(grant, place,
+				     secmem_handle_generation(handle)))
+		return ERR_PTR(-EKEYREVOKED);
 	if (likely(!grant->since))
 		return place;
 	/*

@@ -236,7 +236,7 @@ int secmem_copy_compare(struct secmem_grant *grant, struct secmem_copy *args)
 ssize_t secmem_copy_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct secmem_grant *grant = iocb->ki_filp->private_data;
-	struct secmem_place *place = grant->place;
+	struct secmem_place *place;
 	bool nowait = (iocb->ki_flags & IOCB_NOWAIT) ||
 		      (iocb->ki_filp->f_flags & O_NONBLOCK);
 	struct secmem_copy args = {
@@ -249,11 +249,14 @@ ssize_t secmem_copy_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	u32 length;
 	ssize_t ret;
 
-	if (!place)
+	if (!grant->place)
 		return -EINVAL;
 	ret = secmem_grant_enter(grant, SECMEM_RIGHT_READ);
 	if (ret)
 		return ret;
+	place = secmem_grant_find(grant, grant->handle);
+	if (IS_ERR(place))
+		return PTR_ERR(place);
 	/*
 	 * The secret may close meanwhile; secmem_copy_out() looks again, with
 	 * the lock.

@@ -11,6 +11,19 @@
 #include "trace.h"
 #include "watch.h"
 
+/* Who dropped a secret is of no more interest. */
+static void secmem_drops_forget(struct secmem_place *place)
+{
+	struct secmem_vault *vault = place->vault;
+
+	if (!READ_ONCE(place->drops))
+		return;
+	spin_lock(&vault->keep_lock);
+	vault->drops -= place->drops;
+	WRITE_ONCE(place->drops, 0);
+	spin_unlock(&vault->keep_lock);
+}
+
 /* The end of every secret: no access and no page-table entry is left. */
 static void secmem_secret_finish(struct secmem_place *place)
 {
@@ -29,6 +42,7 @@ static void secmem_secret_finish(struct secmem_place *place)
 	 * bytes are wiped.
 	 */
 	smp_store_release(&place->state, SECMEM_CLOSED);
+	secmem_drops_forget(place);
 	secmem_vault_wiped(place->vault);
 	secmem_count_add(wipes, 1);
 	secmem_count_add(secrets, -1);
@@ -191,6 +205,36 @@ void secmem_secret_revoke_locked(struct secmem_place *place)
 }
 
 /**
+ * secmem_secret_dropped - have all grants of the vault dropped a secret that see it
+ * @place: the place
+ *
+ * They stand among the keepers by the era from which on they see, and the walk ends
+ * where one more is found than have dropped it.
+ *
+ * Context: Process context. Without @place's lock the answer is of what it serves
+ * at some moment.
+ * Return: whether they have, and one at least.
+ */
+bool secmem_secret_dropped(struct secmem_place *place)
+{
+	struct secmem_vault *vault = place->vault;
+	struct secmem_grant *grant;
+	u32 left;
+
+	if (!READ_ONCE(place->drops))
+		return false;
+	spin_lock(&vault->keep_lock);
+	left = place->drops;
+	list_for_each_entry(grant, &vault->keepers, by_vault) {
+		if (grant->since > place->era || !left--)
+			break;
+	}
+	/* Where the walk met one more than have, this is U32_MAX. */
+	spin_unlock(&vault->keep_lock);
+	return left != U32_MAX;
+}
+
+/**
  * secmem_secret_doomed - must a secret end, by how things stand
  * @place: it has not ended
  *
@@ -212,7 +256,8 @@ bool secmem_secret_doomed(struct secmem_place *place)
 	return !secmem_gate_allows(suspend_wipe) ||
 	       READ_ONCE(vault->ended) ||
 	       (!atomic_read(&place->own_grants) &&
-		place->era < READ_ONCE(vault->kept_since));
+		(place->era < READ_ONCE(vault->kept_since) ||
+		 secmem_secret_dropped(place)));
 }
 
 /**
@@ -231,8 +276,14 @@ void secmem_place_judge(struct secmem_place *place)
 		secmem_secret_revoke_locked(place);
 }
 
-/* A holder lingers no more. True if it has no access, and is to end. */
-static bool secmem_holder_settle(struct secmem_holder *holder)
+/**
+ * secmem_holder_settle - a holder lingers no more
+ * @holder: the holder
+ *
+ * Context: The caller holds the lock of its place.
+ * Return: true if it lingered and has no access, and is to end.
+ */
+bool secmem_holder_settle(struct secmem_holder *holder)
 {
 	return atomic64_read(&holder->word) & SECMEM_WORD_LINGER &&
 	       !secmem_word_count(atomic64_fetch_andnot(SECMEM_WORD_LINGER,

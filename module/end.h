@@ -27,6 +27,8 @@ void secmem_secret_tear(struct secmem_place *place);
 int secmem_secret_mend(struct secmem_place *place);
 void secmem_secret_close_left(struct secmem_place *place);
 void secmem_secret_revoke_locked(struct secmem_place *place);
+bool secmem_holder_settle(struct secmem_holder *holder);
+bool secmem_secret_dropped(struct secmem_place *place);
 bool secmem_secret_doomed(struct secmem_place *place);
 void secmem_place_judge(struct secmem_place *place);
 void secmem_place_settle(struct secmem_place *place);
@@ -44,15 +46,20 @@ void secmem_place_reap_own(struct secmem_grant *grant,
  * What lingers in another process's view is left to secmem_waiter_begin().
  *
  * Context: Process context. The caller holds @place's lock.
- * Return: as secmem_place_peek().
+ * Return: as secmem_place_peek(); -EKEYREVOKED too where @grant has dropped the
+ * secret.
  */
 static inline int secmem_place_peek_settled(struct secmem_grant *grant,
 					    struct secmem_place *place,
 					    u32 generation,
 					    enum secmem_event event)
 {
-	int verdict = secmem_place_peek(place, generation, event);
+	int verdict;
 
+	/* Another thread may have dropped the secret since the call began. */
+	if (secmem_grant_has_dropped(grant, place, generation))
+		return -EKEYREVOKED;
+	verdict = secmem_place_peek(place, generation, event);
 	if (likely(verdict != SECMEM_MUST_WAIT ||
 		   !secmem_place_is(place, SECMEM_IS_LINGER)) ||
 	    secmem_holder_far(grant, place))

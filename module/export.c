@@ -7,6 +7,7 @@
 #include <linux/file.h>
 
 #include "bind.h"
+#include "drop.h"
 #include "export.h"
 #include "keep.h"
 
@@ -18,15 +19,20 @@ static struct secmem_grant *secmem_grant_derive(struct secmem_grant *grant,
 	int ret;
 
 	if (place) {
-		ret = secmem_place_keep(place, handle);
+		ret = secmem_place_keep(grant, place, handle);
 		if (ret)
 			return ERR_PTR(ret);
 	}
 	kref_get(&grant->vault->ref);
 	derived =
 		secmem_grant_create(grant->vault, grant, place, handle, rights);
-	if (derived)
-		return derived;
+	if (derived) {
+		ret = place ? 0 : secmem_drop_inherit(derived, grant);
+		if (!ret)
+			return derived;
+		secmem_grant_release(derived);
+		return ERR_PTR(ret);
+	}
 	if (place)
 		secmem_place_unkeep(place);
 	secmem_vault_put(grant->vault);

@@ -97,7 +97,10 @@ static void secmem_file_show_secret(struct seq_file *seq,
 	static const char * const states[] = { "closed", "open", "closing" };
 	struct secmem_status stat = { .handle = grant->handle };
 
-	secmem_secret_stat(grant->place, &stat);
+	if (READ_ONCE(grant->drops))
+		stat.state = SECMEM_STATE_CLOSED;
+	else
+		secmem_secret_stat(grant->place, &stat);
 	seq_printf(seq, "handle:\t%llu\nstate:\t%s\nlabel:\t", stat.handle,
 		   states[stat.state]);
 	secmem_file_show_text(seq, stat.label, sizeof(stat.label));

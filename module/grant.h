@@ -50,6 +50,9 @@ struct secmem_grant {
 					 * before mm is set
 					 */
 	bool used;			/* it was bound once; keep_lock */
+	bool drops;			/* it has dropped secrets, as their holders
+					 * say; written under keep_lock
+					 */
 	bool is_root;			/* its vault's; constant */
 	struct secmem_record single;	/* its one holder, where place is set */
 	struct xarray records;		/* its holders by slot, where it is of all

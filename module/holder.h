@@ -74,6 +74,22 @@ secmem_holder_find_held(struct secmem_grant *grant, struct secmem_place *place)
 	return holder && secmem_holder_held(holder) ? holder : NULL;
 }
 
+/*
+ * Has a grant dropped one of the secrets of a place? With the place's lock the
+ * answer holds until that is let go.
+ */
+static inline bool secmem_grant_has_dropped(struct secmem_grant *grant,
+					    struct secmem_place *place,
+					    u32 generation)
+{
+	struct secmem_holder *holder;
+
+	if (likely(!grant || !READ_ONCE(grant->drops)))
+		return false;
+	holder = secmem_holder_find(grant, place);
+	return holder && secmem_holder_dropped(holder, generation);
+}
+
 /* As secmem_holder_find_held(), but also a holder that only lingers. */
 static inline struct secmem_holder *
 secmem_holder_find_standing(struct secmem_grant *grant,

@@ -4,13 +4,14 @@
  */
 #include <linux/compat.h>
 #include <linux/nospec.h>
-#include <linux/uaccess.h>
 
 #include "access.h"
 #include "base.h"
 #include "bind.h"
+#include "call.h"
 #include "copy.h"
 #include "create.h"
+#include "drop.h"
 #include "export.h"
 #include "file.h"
 #include "grant.h"
@@ -115,7 +116,15 @@ static int secmem_ioctl_acquire(struct secmem_grant *grant,
 		return ret;
 	args->offset = secmem_view_offset(grant, place) + place->bytes.offset;
 	args->length = place->bytes.length;
-	return 0;
+	/*
+	 * Another thread may have given it back and dropped it since then, so
+	 * that these are of the next secret of the place.
+	 */
+	smp_rmb();
+	return secmem_grant_has_dropped(grant, place,
+					secmem_handle_generation(args->handle)) ?
+		       -EKEYREVOKED :
+		       0;
 }
 
 /* An access that the caller never learnt of is no access. */
@@ -123,13 +132,18 @@ static void secmem_ioctl_acquire_end(struct secmem_grant *grant,
 				     struct secmem_call *call, bool ok)
 {
 	u64 handle = call->acquire.handle;
+	struct secmem_place *place;
 
-	if (!ok)
-		secmem_access_release(grant, secmem_grant_find(grant, handle),
+	if (ok)
+		return;
+	place = secmem_grant_find(grant, handle);
+	/* Another thread may have guessed it, given it back and dropped it. */
+	if (!IS_ERR(place))
+		secmem_access_release(grant, place,
 				      secmem_handle_generation(handle), false);
 }
 
-/* RELEASE, SEAL, CLOSE and REVOKE alike: check, enter, find. */
+/* RELEASE, SEAL, DROP, CLOSE and REVOKE alike: check, enter, find. */
 static struct secmem_place *secmem_ioctl_op(struct secmem_grant *grant,
 					    const struct secmem_op *args,
 					    u32 right)
@@ -177,7 +191,21 @@ static int secmem_ioctl_seal(struct secmem_grant *grant,
 
 	if (IS_ERR(place))
 		return PTR_ERR(place);
-	return secmem_secret_seal(place,
+	return secmem_secret_seal(grant, place,
+				  secmem_handle_generation(call->op.handle));
+}
+
+static int secmem_ioctl_drop(struct secmem_grant *grant,
+			     struct secmem_call *call)
+{
+	struct secmem_place *place = secmem_ioctl_op(grant, &call->op, 0);
+
+	if (IS_ERR(place))
+		return PTR_ERR(place);
+	/* The file of a grant of one secret is of no use to anybody after that. */
+	if (grant->place && !(grant->rights & SECMEM_RIGHT_CLOSE))
+		return -EACCES;
+	return secmem_secret_drop(grant, place,
 				  secmem_handle_generation(call->op.handle));
 }
 
@@ -322,20 +350,6 @@ static int secmem_ioctl_release_value(struct secmem_grant *grant, u64 handle)
 				     secmem_handle_generation(handle), true);
 }
 
-/*
- * run() checks its arguments, then the grant, then acts. With out set, its
- * results go back to the caller, and end() is told whether they arrived. A call
- * by value has no struct: its argument is a handle, and its result the call's.
- */
-struct secmem_ioctl {
-	u32 size;	/* of the struct's first version, and of the current */
-	bool out;
-	int (*run)(struct secmem_grant *grant, struct secmem_call *call);
-	void (*end)(struct secmem_grant *grant, struct secmem_call *call,
-		    bool ok);
-	int (*by_value)(struct secmem_grant *grant, u64 handle);
-};
-
 #define SECMEM_IOCTL(name, type, ...)				\
 	[_IOC_NR(SECMEM_IOC_##name)] = {			\
 		.size = sizeof(struct secmem_##type) +		\
@@ -363,6 +377,7 @@ static const struct secmem_ioctl secmem_ioctls[] = {
 	SECMEM_IOCTL(EXPORT, export_args, .out = true,
 		     .run = secmem_ioctl_export,
 		     .end = secmem_ioctl_export_end),
+	SECMEM_IOCTL(DROP, op, .run = secmem_ioctl_drop),
 	[_IOC_NR(SECMEM_IOC_ACQUIRE_VALUE)] = {
 		.by_value = secmem_ioctl_acquire_value,
 	},
@@ -370,60 +385,6 @@ static const struct secmem_ioctl secmem_ioctls[] = {
 		.by_value = secmem_ioctl_release_value,
 	},
 };
-
-/*
- * The caller's struct. Usually it is of the size that is known here, and then
- * taken word by word, which is shorter than the way into copy_from_user().
- */
-static int secmem_ioctl_fetch(struct secmem_call *call, u32 known,
-			      const void __user *user)
-{
-	const u64 __user *from = user;
-	u64 *to = (u64 *)call;
-	unsigned int i;
-	u32 size;
-	int ret;
-
-	if (user_read_access_begin(user, known)) {
-		for (i = 0; i < known / sizeof(u64); i++)
-			unsafe_get_user(to[i], from + i, fault);
-		user_read_access_end();
-		if (call->size == known)
-			return 0;
-	}
-again:
-	if (get_user(size, (u32 __user *)user))
-		return -EFAULT;
-	if (size < known)
-		return -EINVAL;
-	if (size > SECMEM_STRUCT_MAX)
-		return -E2BIG;
-	ret = copy_struct_from_user(call, known, user, size);
-	/* The caller may have changed it since it was read. */
-	call->size = size;
-	return ret;
-fault:
-	user_read_access_end();
-	goto again;
-}
-
-static int secmem_ioctl_tell(const struct secmem_call *call, u32 known,
-			     void __user *user)
-{
-	const u64 *from = (const u64 *)call;
-	u64 __user *to = user;
-	unsigned int i;
-
-	if (!user_write_access_begin(user, known))
-		return -EFAULT;
-	for (i = 0; i < known / sizeof(u64); i++)
-		unsafe_put_user(from[i], to + i, fault);
-	user_write_access_end();
-	return 0;
-fault:
-	user_write_access_end();
-	return -EFAULT;
-}
 
 /* NULL where there is no such call. */
 static const struct secmem_ioctl *secmem_ioctl_find(unsigned int cmd)
@@ -435,25 +396,6 @@ static const struct secmem_ioctl *secmem_ioctl_find(unsigned int cmd)
 						 ARRAY_SIZE(secmem_ioctls))];
 }
 
-static long secmem_ioctl_run(struct secmem_grant *grant,
-			     const struct secmem_ioctl *ioctl,
-			     void __user *user)
-{
-	struct secmem_call call;
-	int ret;
-
-	ret = secmem_ioctl_fetch(&call, ioctl->size, user);
-	if (ret)
-		return ret;
-	ret = ioctl->run(grant, &call);
-	if (ret || !ioctl->out)
-		return ret;
-	ret = secmem_ioctl_tell(&call, ioctl->size, user);
-	if (ioctl->end)
-		ioctl->end(grant, &call, !ret);
-	return ret;
-}
-
 static long secmem_file_ioctl(struct file *file, unsigned int cmd,
 			      unsigned long arg)
 {
@@ -463,7 +405,7 @@ static long secmem_file_ioctl(struct file *file, unsigned int cmd,
 		return -ENOTTY;
 	if (ioctl->by_value)
 		return ioctl->by_value(file->private_data, arg);
-	return secmem_ioctl_run(file->private_data, ioctl, (void __user *)arg);
+	return secmem_call_run(file->private_data, ioctl, (void __user *)arg);
 }
 
 #ifdef CONFIG_COMPAT
@@ -475,7 +417,7 @@ static long secmem_file_compat_ioctl(struct file *file, unsigned int cmd,
 
 	if (!ioctl || ioctl->by_value)
 		return -ENOTTY;
-	return secmem_ioctl_run(file->private_data, ioctl, compat_ptr(arg));
+	return secmem_call_run(file->private_data, ioctl, compat_ptr(arg));
 }
 #else
 #define secmem_file_compat_ioctl NULL

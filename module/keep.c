@@ -9,6 +9,7 @@
 #include <linux/sched.h>
 #include <linux/wait_bit.h>
 
+#include "end.h"
 #include "errand.h"
 #include "keep.h"
 #include "wait.h"
@@ -28,18 +29,69 @@ void secmem_grant_keep(struct secmem_grant *grant, struct secmem_grant *from)
 	spin_unlock(&vault->keep_lock);
 }
 
+/*
+ * What a grant has dropped is not counted any more: it goes, or will see none of
+ * these secrets. It still is a keeper, so that nothing ends by that. Where a
+ * place serves another secret by now, the count is of that one, and of others.
+ */
+static void secmem_grant_undrop(struct secmem_grant *grant)
+{
+	struct secmem_vault *vault = grant->vault;
+	struct secmem_holder *holder;
+	struct secmem_place *place;
+	unsigned long slot = 0;
+
+	while ((holder = secmem_holder_next(grant, &slot, &place))) {
+		spin_lock(&vault->keep_lock);
+		if (place->drops &&
+		    secmem_holder_dropped(holder,
+					  READ_ONCE(place->generation))) {
+			WRITE_ONCE(place->drops, place->drops - 1);
+			vault->drops--;
+		}
+		atomic64_andnot(SECMEM_WORD_DROPPED, &holder->word);
+		spin_unlock(&vault->keep_lock);
+		cond_resched();
+	}
+	WRITE_ONCE(grant->drops, false);
+}
+
+/* End what all have dropped who are left, and wait for workers that do. */
+static void secmem_vault_judge_dropped(struct secmem_vault *vault)
+{
+	/* Pairs with the release in secmem_vault_append(). */
+	u32 slot, count = smp_load_acquire(&vault->slot_count);
+	struct secmem_place *place;
+
+	for (slot = 0; slot < count; slot++) {
+		place = secmem_vault_slot(vault, slot);
+		if (READ_ONCE(place->drops) &&
+		    !secmem_errand_send(place, SECMEM_ERRAND_JUDGE) &&
+		    secmem_secret_dropped(place) &&
+		    !atomic_read(&place->own_grants))
+			secmem_errand_flush(place);
+		cond_resched();
+	}
+}
+
 /* The grant keeps the vault no more. What nobody else keeps is wiped. */
 void secmem_grant_unkeep(struct secmem_grant *grant)
 {
 	struct secmem_vault *vault = grant->vault;
-	bool unkept;
+	bool unkept, dropped;
 
+	if (READ_ONCE(grant->drops))
+		secmem_grant_undrop(grant);
 	spin_lock(&vault->keep_lock);
 	list_del_init(&grant->by_vault);
 	unkept = secmem_vault_unkept(vault);
+	dropped = vault->drops;
 	spin_unlock(&vault->keep_lock);
 	if (unkept)
 		secmem_vault_judge(vault, true);
+	/* It may have been the last to keep what all others have dropped. */
+	else if (dropped)
+		secmem_vault_judge_dropped(vault);
 }
 
 /*
@@ -71,8 +123,10 @@ void secmem_place_unkeep(struct secmem_place *place)
 }
 
 /* Count a further grant of one secret, unless it is on its way out. */
-int secmem_place_keep(struct secmem_place *place, u64 handle)
+int secmem_place_keep(struct secmem_grant *grant, struct secmem_place *place,
+		      u64 handle)
 {
+	u32 generation = secmem_handle_generation(handle);
 	int ret;
 
 	/* Others may hold the secret from now on, and poll. */
@@ -80,8 +134,10 @@ int secmem_place_keep(struct secmem_place *place, u64 handle)
 	ret = secmem_place_lock(place);
 	if (ret)
 		return ret;
-	ret = secmem_place_peek(place, secmem_handle_generation(handle),
-				SECMEM_EVENT_COPY_OUT);
+	ret = secmem_grant_has_dropped(grant, place, generation) ?
+		      -EKEYREVOKED :
+		      secmem_place_peek(place, generation,
+					SECMEM_EVENT_COPY_OUT);
 	if (ret == SECMEM_MUST_WAIT || ret == -EOWNERDEAD)
 		ret = 0;
 	if (!ret)

@@ -21,7 +21,8 @@
 void secmem_grant_keep(struct secmem_grant *grant, struct secmem_grant *from);
 void secmem_grant_unkeep(struct secmem_grant *grant);
 int secmem_grant_renew(struct secmem_grant *grant);
-int secmem_place_keep(struct secmem_place *place, u64 handle);
+int secmem_place_keep(struct secmem_grant *grant, struct secmem_place *place,
+		      u64 handle);
 void secmem_place_unkeep(struct secmem_place *place);
 void secmem_vault_judge(struct secmem_vault *vault, bool await);
 bool secmem_vault_unkept(struct secmem_vault *vault);

@@ -104,6 +104,9 @@ struct secmem_place {
 	struct secmem_vault *vault;	/* constant after create */
 	u32 slot;			/* constant after create */
 	atomic_t own_grants;		/* of it alone; counted up under lock */
+	u32 drops;			/* grants of all that keep it no more, and
+					 * still other secrets: keep_lock
+					 */
 	atomic_t readers;		/* READ accesses, nested too; for STAT alone */
 	seqcount_t seq;			/* STAT reads one secret, not half of two */
 	u8 order;			/* constant after create */

@@ -75,6 +75,7 @@ int secmem_secret_publish(struct secmem_place *place,
 
 /**
  * secmem_secret_seal - no WRITE, ever again
+ * @grant: by which the caller came
  * @place: the place
  * @generation: which of the secrets that it has served is meant
  *
@@ -82,13 +83,16 @@ int secmem_secret_publish(struct secmem_place *place,
  * Return: 0, -EBUSY, -EINTR (the caller is being killed), or as
  * secmem_place_peek().
  */
-int secmem_secret_seal(struct secmem_place *place, u32 generation)
+int secmem_secret_seal(struct secmem_grant *grant, struct secmem_place *place,
+		       u32 generation)
 {
 	int ret = secmem_place_lock(place);
 
 	if (ret)
 		return ret;
-	ret = secmem_place_step(place, generation, SECMEM_EVENT_SEAL);
+	ret = secmem_grant_has_dropped(grant, place, generation) ?
+		      -EKEYREVOKED :
+		      secmem_place_step(place, generation, SECMEM_EVENT_SEAL);
 	if (!ret) {
 		secmem_place_set(place, SECMEM_IS_SEALED, 1);
 		/* Writers in line learn that their turn never comes. */
@@ -137,6 +141,11 @@ static int secmem_secret_close_wait(struct secmem_waiter *waiter,
 				return -ENOENT;
 			secmem_secret_close_leave(place, generation);
 			return ret;
+		}
+		/* Another thread has dropped it: then CLOSE does nothing. */
+		if (secmem_grant_has_dropped(waiter->grant, place, generation)) {
+			secmem_place_unlock(place);
+			return 0;
 		}
 		secmem_place_peek_settled(waiter->grant, place, generation,
 					  SECMEM_EVENT_CLOSE);
@@ -238,7 +247,9 @@ int secmem_secret_revoke(struct secmem_grant *grant, struct secmem_place *place,
 	ret = secmem_place_lock(place);
 	if (ret)
 		return ret;
-	ret = secmem_place_check(place, generation);
+	ret = secmem_grant_has_dropped(grant, place, generation) ?
+		      -EKEYREVOKED :
+		      secmem_place_check(place, generation);
 	if (!ret && secmem_holder_far(grant, place)) {
 		secmem_waiter_queue(&waiter, TASK_KILLABLE);
 		return secmem_secret_revoke_wait(&waiter);

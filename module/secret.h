@@ -10,7 +10,8 @@
 int secmem_secret_publish(struct secmem_place *place,
 			  const struct secmem_bytes *bytes, const char *label,
 			  u32 flags);
-int secmem_secret_seal(struct secmem_place *place, u32 generation);
+int secmem_secret_seal(struct secmem_grant *grant, struct secmem_place *place,
+		       u32 generation);
 int secmem_secret_close(struct secmem_grant *grant, struct secmem_place *place,
 			u32 generation, u32 flags, s64 deadline);
 int secmem_secret_revoke(struct secmem_grant *grant, struct secmem_place *place,

@@ -76,6 +76,7 @@ struct secmem_vault {
 					 * ->since: keep_lock
 					 */
 	u32 kept_since;			/* only grows; written under keep_lock */
+	u32 drops;			/* of all its places; keep_lock */
 	u32 era;			/* how often such a grant was bound anew;
 					 * written under keep_lock
 					 */

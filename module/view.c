@@ -119,6 +119,7 @@ static vm_fault_t secmem_view_repair(const struct vm_fault *vmf,
 
 	lockdep_assert_held(&place->lock);
 	*closed = !secmem_grant_sees(grant, place) ||
+		  secmem_grant_has_dropped(grant, place, place->generation) ||
 		  (index < place->bytes.count && place->state == SECMEM_CLOSED);
 	if (index >= place->bytes.count || *closed || !holder ||
 	    ((vmf->flags & FAULT_FLAG_WRITE) && !write))
@@ -155,7 +156,10 @@ static bool secmem_view_touch(struct vm_fault *vmf, vm_fault_t *fault)
 	bool closed = false;
 
 	*fault = VM_FAULT_SIGSEGV;
-	if (place) {
+	if (grant->place && READ_ONCE(grant->drops)) {
+		/* Its place may serve another secret, whose lock is not ours. */
+		closed = place;
+	} else if (place) {
 		if (!secmem_lock_try(&place->lock))
 			return false;
 		*fault = secmem_view_repair(vmf, place,

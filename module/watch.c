@@ -65,6 +65,7 @@ __poll_t secmem_watch_poll(struct file *file, struct poll_table_struct *table)
 	struct secmem_grant *grant = file->private_data;
 	struct secmem_place *place = grant->place;
 	struct secmem_cold *cold;
+	__poll_t answer;
 
 	if (!place)
 		return EPOLLERR;
@@ -76,15 +77,23 @@ __poll_t secmem_watch_poll(struct file *file, struct poll_table_struct *table)
 		}
 		cold = place->cold;
 		spin_lock(&cold->watch_lock);
-		if (list_empty(&grant->by_watch))
+		/* Who drops the secret takes it off, and is seen here after. */
+		if (list_empty(&grant->by_watch) && !READ_ONCE(grant->drops))
 			list_add_tail(&grant->by_watch, &cold->watched);
 		spin_unlock(&cold->watch_lock);
 		poll_wait(file, &grant->pollq, table);
 		/* Pairs with the one in secmem_watch_tell(). */
 		smp_mb();
 	}
-	/* The grant keeps the place from another secret. */
-	return secmem_watch_answer(place) |
+	answer = secmem_watch_answer(place);
+	/*
+	 * A grant that has dropped its secret does not keep the place from
+	 * another one, whose answer this may be: then the drop is seen here.
+	 */
+	smp_rmb();
+	if (READ_ONCE(grant->drops))
+		return EPOLLHUP;
+	return answer |
 	       (READ_ONCE(grant->crowded) ? EPOLLERR : 0);
 }
 
@@ -138,6 +147,21 @@ void secmem_watch_work(struct work_struct *work)
 	}
 	spin_unlock(&cold->watch_lock);
 	secmem_vault_put(vault);
+}
+
+/**
+ * secmem_watch_drop - a grant of one secret has dropped it
+ * @grant: ->drops is set
+ *
+ * Those who poll are told, and of nothing any more: the place may serve another
+ * secret soon.
+ *
+ * Context: Process context.
+ */
+void secmem_watch_drop(struct secmem_grant *grant)
+{
+	secmem_watch_end(grant);
+	wake_up_all(&grant->pollq);
 }
 
 /**

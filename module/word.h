@@ -16,13 +16,15 @@
  * lingers; it then ties its grant to its mm. Its word is all that the path without
  * a lock looks at:
  *
- *	63          32 31   28  27  26  25  24 23                    0
- *	 generation      0      A   L   F   W   number of accesses
+ *	63          32 31   29  28  27  26  25  24 23                    0
+ *	 generation      0      D   A   L   F   W   number of accesses
  *
  *	W	the one access is for WRITE
  *	F	frozen: nobody nests
  *	L	it lingers: what stands stays for a while when the number is 0
  *	A	abandoned: the grant's mm has ended, or its file is gone
+ *	D	dropped: of that generation the grant gets nothing more; of an empty
+ *		holder alone, set under place->lock
  *
  * How it changes. [l] is done under place->lock, [-] by a cmpxchg alone.
  *
@@ -66,6 +68,7 @@ struct secmem_holder {
 #define SECMEM_WORD_FROZEN	BIT_ULL(25)
 #define SECMEM_WORD_LINGER	BIT_ULL(26)
 #define SECMEM_WORD_ABANDONED	BIT_ULL(27)	/* by its mm or its file */
+#define SECMEM_WORD_DROPPED	BIT_ULL(28)	/* by DROP: nothing, ever again */
 
 static inline u64 secmem_word_empty(u32 generation)
 {
@@ -80,6 +83,16 @@ static inline u32 secmem_word_generation(u64 word)
 static inline u32 secmem_word_count(u64 word)
 {
 	return word & SECMEM_WORD_COUNT;
+}
+
+/* Without place->lock the answer may be over at once, but for a yes. */
+static inline bool secmem_holder_dropped(const struct secmem_holder *holder,
+					 u32 generation)
+{
+	u64 word = atomic64_read(&holder->word);
+
+	return (word & SECMEM_WORD_DROPPED) &&
+	       secmem_word_generation(word) == generation;
 }
 
 static inline bool secmem_holder_held(const struct secmem_holder *holder)

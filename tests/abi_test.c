@@ -76,6 +76,7 @@ AT(export_args, fd, 20);
 
 _Static_assert(SECMEM_IOC_INFO == 0xb800, "INFO");
 _Static_assert(SECMEM_IOC_EXPORT == 0xb80b, "EXPORT");
+_Static_assert(SECMEM_IOC_DROP == 0xb80e, "DROP");
 
 #define LENGTH 100
 
@@ -215,6 +216,15 @@ FIXTURE_VARIANT_ADD(call, seal)
 	.nr = SECMEM_IOC_SEAL,
 	.size = sizeof(struct secmem_op),
 	.takes_handle = true,
+	.stale_result = -EKEYREVOKED,
+	.zero = { FIELD(op, deadline) },
+};
+FIXTURE_VARIANT_ADD(call, drop)
+{
+	.nr = SECMEM_IOC_DROP,
+	.size = sizeof(struct secmem_op),
+	.takes_handle = true,
+	.later = true,
 	.stale_result = -EKEYREVOKED,
 	.zero = { FIELD(op, deadline) },
 };
@@ -627,16 +637,18 @@ FIXTURE_TEARDOWN(vault)
 #define EXPECT_VAULT_UNCHANGED \
 	EXPECT_UNCHANGED(&self->before, self->v.fd, self->handle)
 
+#define CALLS (_IOC_NR(SECMEM_IOC_DROP) + 1)
+
 TEST_F(vault, unknown_call_is_enotty)
 {
 	unsigned char arg[256] = { sizeof(struct secmem_op) };
 	unsigned int nr;
 
-	for (nr = 0x0e; nr < 0x100; nr++)
+	for (nr = CALLS; nr < 0x100; nr++)
 		EXPECT_EQ(-ENOTTY,
 			  sm_ioctl(self->v.fd, _IO(SECMEM_IOC_MAGIC, nr), arg));
 	/* A number with a size, a direction or another magic is no call. */
-	for (nr = 0; nr < 0x0e; nr++) {
+	for (nr = 0; nr < CALLS; nr++) {
 		EXPECT_EQ(-ENOTTY, sm_ioctl(self->v.fd,
 					    _IOC(_IOC_READ | _IOC_WRITE,
 						 SECMEM_IOC_MAGIC, nr, 24),

@@ -298,6 +298,14 @@ static int prepare_other_file(struct place *p)
 			       &p->other);
 }
 
+/* A grant of the vault that has dropped what another one keeps. */
+static int prepare_dropped(struct place *p)
+{
+	int err = prepare_other_file(p);
+
+	return err ? err : sm_drop(p->fd, p->handle);
+}
+
 static int call_open(struct place *p)
 {
 	p->fd = sm_open();
@@ -375,6 +383,16 @@ static int call_compare(struct place *p)
 static int call_seal(struct place *p)
 {
 	return sm_seal(p->fd, p->handle);
+}
+
+static int call_drop(struct place *p)
+{
+	return sm_drop(p->fd, p->handle);
+}
+
+static int call_drop_other(struct place *p)
+{
+	return sm_drop(p->other, p->handle);
 }
 
 static int call_close(struct place *p)
@@ -468,6 +486,9 @@ static const struct nth_case nth_cases[] = {
 	{ "WRITE", prepare_secret, call_write, true, true },
 	{ "COMPARE", prepare_secret, call_compare, true, true },
 	{ "SEAL", prepare_secret, call_seal, false, true },
+	{ "DROP", prepare_secret, call_drop, false, true },
+	{ "DROP by another grant", prepare_other_view, call_drop_other, true,
+	  false },
 	{ "CLOSE", prepare_secret, call_close, false, true },
 	{ "REVOKE", prepare_access, call_revoke, false, true },
 	{ "STAT", prepare_secret, call_stat, false, true },
@@ -476,6 +497,8 @@ static const struct nth_case nth_cases[] = {
 	{ "EXPORT of a secret", prepare_secret, call_export, true, false },
 	{ "EXPORT of the vault", prepare_secret, call_export_vault, true,
 	  false },
+	{ "EXPORT of the vault by who has dropped", prepare_dropped,
+	  call_export_vault, true, false },
 	{ "pread", prepare_other_file, call_pread, true, true },
 	{ "poll", prepare_other_file, call_poll, false, true },
 	{ "touch", prepare_narrowed, call_touch, false, true },

@@ -91,8 +91,8 @@ static const struct {
 	[OP_RELEASE_VALUE] = { "RELEASE_VALUE",
 			       10,
 			       { EBADMSG, EKEYREVOKED, ENOENT } },
+	[14] = { "DROP", 2, { EBUSY, EKEYREVOKED, ENOENT } },
 	/* Numbers of newer calls, or of none. */
-	[14] = { "nr 14", 1, { ENOTTY, -1 } },
 	[15] = { "nr 15", 1, { ENOTTY, -1 } },
 	[OP_MAP] = { "mmap", 12, { -1 } },
 	[OP_UNMAP] = { "munmap", 2, { -1 } },

@@ -309,6 +309,15 @@ int secmem_close(secmem_secret_t secret, int64_t timeout);
  */
 int secmem_revoke(secmem_secret_t secret);
 
+/*
+ * Lets go of the secret, and others go on with it: who had it exported to them,
+ * and other grants of its vault. By this grant nobody gets it any more
+ * (-EKEYREVOKED, also for threads that wait), and closing it is 0 and does
+ * nothing. When nobody is left who keeps it, it ends. -EBUSY while this process
+ * holds an access through the grant, -ENOMEM.
+ */
+int secmem_drop(secmem_secret_t secret);
+
 /* 1: closed or closing; 0: open; or -errno. */
 int secmem_is_closed(secmem_secret_t secret);
 

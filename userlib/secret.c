@@ -389,6 +389,13 @@ int secmem_revoke(secmem_secret_t secret)
 	return operate(SECMEM_IOC_REVOKE, secret, &op);
 }
 
+int secmem_drop(secmem_secret_t secret)
+{
+	struct secmem_op op = { 0 };
+
+	return operate(SECMEM_IOC_DROP, secret, &op);
+}
+
 int secmem_close(secmem_secret_t secret, int64_t timeout)
 {
 	struct secmem_op op = { .size = sizeof(op), .handle = secret.handle };

@@ -180,6 +180,11 @@ static inline int sm_seal(int fd, uint64_t handle)
 	return sm_op(fd, SECMEM_IOC_SEAL, handle, 0, 0);
 }
 
+static inline int sm_drop(int fd, uint64_t handle)
+{
+	return sm_op(fd, SECMEM_IOC_DROP, handle, 0, 0);
+}
+
 static inline int sm_close_at(int fd, uint64_t handle, uint32_t flags,
 			      int64_t deadline)
 {

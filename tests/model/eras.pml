@@ -48,6 +48,8 @@ idle:
 	:: generation > 1 -> h = 2; goto reach
 	:: place_free && generation < GENERATIONS -> goto create
 	:: g == 0 && !(files & BIT(1)) -> goto export
+	:: h = 1; goto drop
+	:: generation > 1 -> h = 2; goto drop
 	:: goto leave
 	fi;
 
@@ -55,6 +57,12 @@ idle:
 	 * secmem_grant_find(), without a lock; then the look with the lock held
 	 */
 reach:
+#ifndef MUTANT_DROP_UNLOOKED
+	if
+	:: dropped[g] == h -> goto idle
+	:: else
+	fi;
+#endif
 	if
 #ifndef MUTANT_SEES_UNCHECKED
 	:: since(g) && generation == h ->
@@ -76,9 +84,34 @@ reach:
 		peek(h, EV_COPY_OUT);
 		/* it reaches nothing older, and what it made itself */
 		assert(r != OK || h > older[g]);
+		assert(r != OK || h != dropped[g]);
+		assert(r != OK || g == 0 || h != let_go);
 		assert(r == OK || h != mine)
 	};
 	unlock();
+	goto idle;
+
+	/* secmem_secret_drop() */
+drop:
+	if
+	:: generation == h && secret_era < since(g) || dropped[g] == h ->
+		goto idle
+	:: else
+	fi;
+	atomic { !lock -> lock = 1; r = 0 };
+	if
+	:: state != CLOSED && generation == h ->
+		atomic { !keep_lock -> dropped[g] = h; drops++; r = 1 }
+	:: else
+	fi;
+	unlock();
+	if
+	:: r ->
+		send(JUDGE);
+		r = 0;
+		mine = (mine == h -> 0 : mine)
+	:: else
+	fi;
 	goto idle;
 
 	/* secmem_place_reserve(), secmem_secret_publish() */
@@ -112,9 +145,28 @@ export:
 		older[1] = older[0];
 		newest[1] = newest[0];
 		keeps = keeps | BIT(1);
-		begun++;
-		run taker(1)
+		let_go = dropped[0];
+		begun++
 	};
+	/* secmem_drop_inherit() */
+#ifndef MUTANT_DROP_UNINHERITED
+	if
+	:: dropped[g] ->
+		atomic { !lock -> lock = 1 };
+		if
+		:: state != CLOSED && generation == dropped[g] ->
+			atomic { !keep_lock -> dropped[1] = dropped[g]; drops++; r = 1 }
+		:: else
+		fi;
+		unlock();
+		if
+		:: r -> send(JUDGE); r = 0
+		:: else
+		fi
+	:: else
+	fi;
+#endif
+	run taker(1);
 	goto idle;
 
 	/*

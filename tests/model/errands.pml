@@ -213,9 +213,26 @@ inline unkept(g)
 /* secmem_grant_unkeep(); secmem_vault_judge() looks at each secret */
 inline unkeep(g)
 {
+#if WORLD == 8
+	/* secmem_grant_undrop() */
+	atomic {
+		!keep_lock ->
+#ifndef MUTANT_DROP_STAYS_COUNTED
+		drops = (drops && dropped[g] == generation -> drops - 1 : drops)
+#endif
+	};
+#endif
 	unkept(g);
+#if WORLD == 8
+	/* sooner in the code; here it tells the promises whom the secret has left */
+	dropped[g] = 0;
+#endif
 	if
+#if WORLD == 8
+	:: r || drops ->
+#else
 	:: r ->
+#endif
 		send_at_end(JUDGE);
 		if
 		:: !done && doomed -> flush_works(g)

@@ -69,6 +69,9 @@ byte flush[GRANTS];
 /* struct secmem_vault */
 bit keep_lock;
 byte era, kept_since;
+#if WORLD == 8
+byte drops;				/* place->drops */
+#endif
 
 /* struct secmem_holder's word */
 #define COUNT 3
@@ -86,6 +89,7 @@ byte word[GRANTS];
 /* struct secmem_grant */
 byte keeps;				/* 1 << grant */
 #if WORLD == 8
+byte dropped[GRANTS];			/* D of the holder's word: generation */
 byte since[GRANTS];
 #else
 #define since(g) 0
@@ -121,6 +125,7 @@ bit hogged;				/* the lock's holder never runs on */
 byte older[GRANTS];			/* published before it was bound */
 byte newest[GRANTS];			/* the same, or had its era by then */
 byte coming;				/* generation that has got its era */
+byte let_go;				/* generation that its exporter had dropped */
 #endif
 
 #define BIT(g) (1 << (g))

@@ -43,14 +43,31 @@ inline retire()
 }
 
 /* Whether a grant sees the secret, and so keeps it */
-#define seen_by(g) ((keeps & BIT(g)) && secret_era >= since(g))
+#define sees(g) ((keeps & BIT(g)) && secret_era >= since(g))
+#if WORLD == 8
+/* nobody knows yet of one that is to inherit what its exporter had dropped */
+#define seen_by(g) (sees(g) && dropped[g] != generation &&		\
+		    (g == 0 || let_go != generation))
+#else
+#define seen_by(g) sees(g)
+#endif
 #if GRANTS > 1
 #define seen (seen_by(0) || seen_by(1))
 #else
 #define seen seen_by(0)
 #endif
 /* secmem_secret_doomed() */
+#if WORLD == 8
+/* secmem_secret_dropped() */
+#ifdef MUTANT_DROP_COUNTS_ALONE
+#define all_dropped (drops)
+#else
+#define all_dropped (drops && sees(0) + sees(1) <= drops)
+#endif
+#define doomed (!keepers && (secret_era < kept_since || all_dropped))
+#else
 #define doomed (!keepers && secret_era < kept_since)
+#endif
 
 /* secmem_secret_finish() */
 inline finish()
@@ -59,6 +76,9 @@ inline finish()
 #if WORLD == 8
 	/* no CLOSE ends it in that world */
 	assert(!keepers && !seen);
+#ifndef MUTANT_DROP_UNFORGOTTEN
+	drops = 0;
+#endif
 #endif
 	assert(pte[0] != generation);
 #if GRANTS > 1

@@ -270,7 +270,7 @@ struct secmem_acquire_args {
 };
 
 /*
- * SECMEM_IOC_RELEASE, SEAL, CLOSE, REVOKE: one struct for the calls that need
+ * SECMEM_IOC_RELEASE, SEAL, DROP, CLOSE, REVOKE: one struct for the calls that need
  * a handle and nothing more. deadline and NOWAIT are for CLOSE; elsewhere they
  * are 0.
  *
@@ -282,6 +282,20 @@ struct secmem_acquire_args {
  *
  * SEAL: no WRITE, ever again. Needs SEAL. Sealing twice is 0.
  * Errors: EBUSY, EKEYREVOKED, ENOENT, EOWNERDEAD, EACCES, EINTR.
+ *
+ * DROP: this grant lets go of the secret, and others go on with it. Needs no right;
+ * of a grant of one secret, whose file is of no use to anybody after that, CLOSE.
+ * Through this grant the handle is EKEYREVOKED from then on, also for calls of other
+ * threads that wait; only a READ that is writing to its buffer already is finished.
+ * STAT says closed, poll EPOLLHUP, a touch gets SIGBUS, and CLOSE and REVOKE are 0 and
+ * do nothing. A file of the whole vault that is exported later has dropped as much.
+ * When no grant is left that keeps the secret, it ends. A grant of the secret alone
+ * keeps it until it drops it or its file is closed; a grant of the whole vault that
+ * sees it, used yet or not, also until its address space ends. Closing the file does
+ * not drop once more.
+ * Errors: EBUSY (this grant holds an access, which does not linger any more), EMFILE
+ * (1,024 files of the vault have dropped it), EKEYREVOKED, ENOENT, ENOMEM, EACCES,
+ * EINTR.
  *
  * CLOSE: no new access from now; waits until the held ones are released, then
  * wipes and frees. Needs CLOSE. Closing a closed secret is 0; a second closer
@@ -418,6 +432,7 @@ struct secmem_export_args {
 #define SECMEM_IOC_EXPORT	_IO(SECMEM_IOC_MAGIC, 0x0b)
 #define SECMEM_IOC_ACQUIRE_VALUE _IO(SECMEM_IOC_MAGIC, 0x0c)
 #define SECMEM_IOC_RELEASE_VALUE _IO(SECMEM_IOC_MAGIC, 0x0d)
+#define SECMEM_IOC_DROP		_IO(SECMEM_IOC_MAGIC, 0x0e)
 
 /*
  * mmap: the one view of a grant. Needs MAP (and WRITE for PROT_WRITE; never
