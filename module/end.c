@@ -242,7 +242,9 @@ bool secmem_secret_dropped(struct secmem_place *place)
  * nobody keeps it: neither a grant of it alone nor one of its whole vault that
  * sees it. That is a matter of state alone, and once true stays so: so anybody who
  * holds the lock may ask, at any time after what changed it, on behalf of whoever
- * changed it. Who publishes a secret asks after that.
+ * changed it. Who publishes a secret asks after that. (For a moment it is untrue
+ * again while a grant that has dropped the secret goes; who takes it away asks
+ * after that: secmem_grant_unkeep().)
  *
  * Context: The caller holds @place's lock.
  * Return: whether it must.

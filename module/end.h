@@ -17,8 +17,8 @@
  *	judge	a secret ends if it is doomed; a place that is closed retires
  *	settle	what lingers ends
  *	reap	what was abandoned ends
- *	retire	a place rests, once its secret is closed and no grant is of it
- *		alone (place.h)
+ *	retire	a place rests, once its secret is closed and all grants of it alone
+ *		are gone or have dropped it (place.h)
  */
 void secmem_place_move(struct secmem_place *place, enum secmem_event event);
 int secmem_place_step(struct secmem_place *place, u32 generation,

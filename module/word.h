@@ -24,7 +24,8 @@
  *	L	it lingers: what stands stays for a while when the number is 0
  *	A	abandoned: the grant's mm has ended, or its file is gone
  *	D	dropped: of that generation the grant gets nothing more; of an empty
- *		holder alone, set under place->lock
+ *		holder alone, set under place->lock and the vault's keep_lock,
+ *		cleared under keep_lock when the grant goes, or with the generation
  *
  * How it changes. [l] is done under place->lock, [-] by a cmpxchg alone.
  *

@@ -444,6 +444,30 @@ TEST_F(drop, who_waits_is_told_when_the_secret_is_dropped)
 	EXPECT_ENDED(1);
 }
 
+/* A closer that waits has nothing to close any more; it has asked for the end. */
+TEST_F(drop, closer_that_waits_is_through_when_the_secret_is_dropped)
+{
+	struct sm_call closer = { .fd = self->v.fd,
+				  .call = SECMEM_IOC_CLOSE,
+				  .handle = self->handle,
+				  .deadline = SECMEM_FOREVER };
+	struct peer worker;
+
+	ASSERT_EQ(0,
+		  peer_start_with(&worker, self->v.fd, self->handle,
+				  SECMEM_RIGHT_READ | SECMEM_RIGHT_MAP, VIEW));
+	ASSERT_EQ(0, peer_acquire(&worker, self->handle, SECMEM_READ, NULL));
+	ASSERT_EQ(0, sm_call_start(&closer));
+	ASSERT_EQ(0,
+		  SM_WAIT_UNTIL(sm_has_waiters(self->v.fd, self->handle, 1)));
+	ASSERT_EQ(0, sm_drop(self->v.fd, self->handle));
+	EXPECT_EQ(0, sm_call_finish(&closer));
+	EXPECT_ENDED(0);
+	EXPECT_EQ(0, peer_release(&worker, self->handle));
+	EXPECT_ENDED(1);
+	EXPECT_EQ(0, peer_stop(&worker));
+}
+
 /* The file names no place any more, so that serves another secret in time. */
 TEST_F(drop, dropped_place_serves_others_of_whom_the_file_gets_nothing)
 {

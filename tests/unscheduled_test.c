@@ -647,6 +647,30 @@ TEST_F_TIMEOUT(unscheduled, call_that_must_not_wait_is_soon_done,
 	EXPECT_TRUE(is_held(self));
 }
 
+/* Nor the close of its file, which counts off what it had dropped. */
+TEST_F_TIMEOUT(unscheduled, export_waits_for_no_secret_that_was_dropped,
+	       SM_LOOP_TIMEOUT)
+{
+	int64_t began, took = INT64_MAX;
+	int from, fd, try;
+
+	SKIP_UNLESS_PREEMPTED;
+	ASSERT_EQ(0, sm_export(self->v.fd, SECMEM_HANDLE_NONE, SECMEM_RIGHT_ALL,
+			       &from));
+	ASSERT_EQ(0, sm_drop(from, self->shared));
+	ASSERT_EQ(0, attacker_stops(self));
+	for (try = 0; try < TRIES && took > BOUND_NS; try++) {
+		began = sm_now();
+		EXPECT_EQ(0, sm_export(from, SECMEM_HANDLE_NONE,
+				       SECMEM_RIGHT_ALL, &fd));
+		EXPECT_EQ(0, close(fd));
+		took = sm_now() - began;
+	}
+	EXPECT_LE(took, BOUND_NS);
+	EXPECT_TRUE(is_held(self));
+	close(from);
+}
+
 struct victim {
 	unsigned long call;
 	uint64_t handle;
@@ -682,7 +706,7 @@ TEST_F_TIMEOUT(unscheduled, waiter_dies_when_it_is_killed, SM_LOOP_TIMEOUT)
 	static const unsigned long calls[] = {
 		SECMEM_IOC_ACQUIRE, SECMEM_IOC_RELEASE, SECMEM_IOC_READ,
 		SECMEM_IOC_WRITE,   SECMEM_IOC_COMPARE, SECMEM_IOC_SEAL,
-		SECMEM_IOC_REVOKE,  SECMEM_IOC_CLOSE
+		SECMEM_IOC_DROP,    SECMEM_IOC_REVOKE,	SECMEM_IOC_CLOSE
 	};
 	struct victim victim = { .handle = self->shared, .ready = sm_event() };
 	int64_t began, took;

@@ -379,7 +379,8 @@ int secmem_grant_info(secmem_grant_t grant, struct secmem_info *info,
  * A new file descriptor, close-on-exec, the caller's: a grant of the secret,
  * or of all of the vault, with rights (SECMEM_RIGHT_*) that are a subset of
  * this grant's; CREATE goes with a whole vault only. The new grant answers the
- * first process that uses it, and keeps its secret alive. When that process is
+ * first process that uses it, and keeps its secret alive until it drops it
+ * (secmem_drop() of what was adopted) or is closed. When that process is
  * gone, the grant answers the next one: a grant of one secret still reaches
  * that secret, but one of a whole vault none that was made before
  * (-EKEYREVOKED). Needs EXPORT.

@@ -37,8 +37,8 @@
  * one in the past makes a call that would
  * wait fail with ETIMEDOUT, after trying once. A wait that a signal ends
  * returns EINTR and is never restarted by the kernel. A call that takes no
- * deadline (RELEASE, SEAL, REVOKE, EXPORT) waits for no access of others; where a
- * thread of another process that has a grant of the secret is in the middle of a
+ * deadline (RELEASE, SEAL, DROP, REVOKE, EXPORT) waits for no access of others; where
+ * a thread of another process that has a grant of the secret is in the middle of a
  * call, it may wait for that, and returns EINTR only when it is being killed. One
  * with SECMEM_NOWAIT, or with a deadline in the past, waits for that, too, but
  * for some 50 milliseconds at most.
@@ -56,10 +56,10 @@
  *   EBADMSG      the canary beside the data was damaged; a RELEASE that says
  *                so has happened, a WRITE that says so has written, a CLOSE
  *                that says so has closed
- *   EBUSY        SEAL: a WRITE access is held; mmap: the grant has a view, or
- *                accesses from its last one, or of a process that has just
- *                ended; CREATE: the machine is about to
- *                hibernate or, for SUSPEND_WIPE, to suspend: try after it
+ *   EBUSY        SEAL: a WRITE access is held; DROP: this grant holds an access;
+ *                mmap: the grant has a view, or accesses from its last one, or
+ *                of a process that has just ended; CREATE: the machine is about
+ *                to hibernate or, for SUSPEND_WIPE, to suspend: try after it
  *   E2BIG        the struct is larger than this kernel's and not zero there
  *   EFAULT       a pointer of the caller's leads nowhere, or into shut memory
  *   EINTR        a signal ended the wait, or the caller is being killed
@@ -70,11 +70,12 @@
  *                WRITE, COMPARE and ACQUIRE of what lies in it, RELEASE of a
  *                WRITE access (which has happened). The bytes there are lost;
  *                CLOSE is 0, wipes the rest, and nobody gets that memory again
- *   EKEYREVOKED  the secret is closed or closing, or was made before this
- *                address space took over the vault's file; CREATE: the vault was
- *                ended by the administrator
+ *   EKEYREVOKED  the secret is closed or closing, or this grant has dropped it, or
+ *                it was made before this address space took over the vault's
+ *                file; CREATE: the vault was ended by the administrator
  *   EMFILE       no more secrets fit into this vault, files into this
- *                process's limit, or nested accesses into their counter
+ *                process's limit, nested accesses into their counter, or files
+ *                of the vault among those that have dropped a secret
  *   ENFILE       no more files fit into this system's limit
  *   ENOENT       the handle was never issued, or not by this vault, or not to
  *                this grant
@@ -392,7 +393,8 @@ struct secmem_status {
  * of this grant's (EACCES otherwise); CREATE goes with a whole vault only
  * (EINVAL). Needs EXPORT. The new file answers the first address space that
  * uses it. A grant of one secret keeps that secret alive, one of the whole vault
- * all that this grant sees, now and later, until its first user is gone.
+ * all that this grant sees, now and later, until its first user is gone; but either
+ * no longer than until it drops the secret (SECMEM_IOC_DROP).
  * Errors: EACCES, EINVAL, EKEYREVOKED, EMFILE, ENFILE, ENOENT, ENOMEM, EFAULT,
  * EINTR.
  */
@@ -447,7 +449,8 @@ struct secmem_export_args {
  * secret is closing, EPOLLHUP when it is closed; EPOLLERR for a grant of a
  * whole vault. At most 1,024 at a time watch one file: once there was another,
  * which nobody wakes, poll shows EPOLLERR, too, to all who watch that file, for
- * good. Another export has room of its own.
+ * good. Another export has room of its own. Of a file that has dropped its secret
+ * it shows EPOLLHUP alone.
  *
  * fdinfo shows state, label and counts, the number of the vault and its owner: the
  * process that used it last, or the one that opened it while none has. Of the vault
