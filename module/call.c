@@ -13,7 +13,7 @@
  * taken word by word, which is shorter than the way into copy_from_user().
  */
 static int secmem_call_fetch(struct secmem_call *call, u32 known,
-			      const void __user *user)
+			     const void __user *user)
 {
 	const u64 __user *from = user;
 	u64 *to = (u64 *)call;
@@ -45,7 +45,7 @@ fault:
 }
 
 static int secmem_call_tell(const struct secmem_call *call, u32 known,
-			     void __user *user)
+			    void __user *user)
 {
 	const u64 *from = (const u64 *)call;
 	u64 __user *to = user;
