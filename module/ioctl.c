@@ -18,6 +18,7 @@
 #include "ioctl.h"
 #include "protect.h"
 #include "secret.h"
+#include "view.h"
 #include "wait.h"
 #include "watch.h"
 
@@ -273,26 +274,61 @@ static int secmem_ioctl_compare(struct secmem_grant *grant,
 	return ret ?: secmem_copy_compare(grant, &call->copy);
 }
 
+static int secmem_ioctl_stat_handle(struct secmem_grant *grant,
+				    struct secmem_status *stat)
+{
+	struct secmem_place *place = secmem_grant_find(grant, stat->handle);
+	int ret;
+
+	if (!IS_ERR(place)) {
+		ret = secmem_secret_stat(place, stat);
+		if (!ret && stat->state != SECMEM_STATE_CLOSED)
+			stat->offset += secmem_view_offset(grant, place);
+		return ret;
+	}
+	if (PTR_ERR(place) != -EKEYREVOKED)
+		return PTR_ERR(place);
+	*stat = (struct secmem_status){ .size = stat->size,
+				      .handle = stat->handle,
+				      .state = SECMEM_STATE_CLOSED };
+	return 0;
+}
+
+/* What the place serves may change meanwhile: then it is not there any more. */
+static int secmem_ioctl_stat_offset(struct secmem_grant *grant,
+				    struct secmem_status *stat)
+{
+	u64 offset = stat->handle;
+	struct secmem_place *place =
+		secmem_view_place(grant, offset >> PAGE_SHIFT);
+	int ret;
+
+	if (!place)
+		return -ENOENT;
+	stat->handle = secmem_handle_make(grant->vault, place->slot,
+					  READ_ONCE(place->generation));
+	ret = secmem_ioctl_stat_handle(grant, stat);
+	if (ret)
+		return ret;
+	return stat->state != SECMEM_STATE_CLOSED && stat->offset == offset ?
+		       0 :
+		       -ENOENT;
+}
+
 static int secmem_ioctl_stat(struct secmem_grant *grant,
 			     struct secmem_call *call)
 {
-	struct secmem_place *place;
+	struct secmem_status *stat = &call->stat;
+	bool by_offset = stat->flags & SECMEM_STAT_BY_OFFSET;
 	int ret;
 
-	if (call->stat.flags)
+	if (stat->flags & ~SECMEM_STAT_BY_OFFSET)
 		return -EINVAL;
 	ret = secmem_grant_enter(grant, 0);
 	if (ret)
 		return ret;
-	place = secmem_grant_find(grant, call->stat.handle);
-	if (!IS_ERR(place))
-		return secmem_secret_stat(place, &call->stat);
-	if (PTR_ERR(place) != -EKEYREVOKED)
-		return PTR_ERR(place);
-	call->stat = (struct secmem_status){ .size = call->stat.size,
-					   .handle = call->stat.handle,
-					   .state = SECMEM_STATE_CLOSED };
-	return 0;
+	return by_offset ? secmem_ioctl_stat_offset(grant, stat) :
+			   secmem_ioctl_stat_handle(grant, stat);
 }
 
 static int secmem_ioctl_export(struct secmem_grant *grant,

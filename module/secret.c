@@ -295,6 +295,7 @@ static int secmem_secret_stat_try(struct secmem_place *place,
 	if (secmem_place_is(place, SECMEM_IS_LINGER))
 		stat->stat_flags |= SECMEM_STAT_LINGER;
 	stat->length = bytes.length;
+	stat->offset = bytes.offset;
 	stat->protections =
 		secmem_secret_protections(&bytes,
 					  stat->stat_flags & SECMEM_STAT_LINGER);
@@ -318,7 +319,8 @@ static int secmem_secret_stat_try(struct secmem_place *place,
 /**
  * secmem_secret_stat - how a secret stands
  * @place: the place
- * @stat: its handle given; the fields after it are filled in
+ * @stat: its handle given; the fields after it are filled in; the offset is that in
+ * the first page
  *
  * Context: Any; no lock is taken, so nobody who holds one is waited for.
  * Return: 0, or -ENOENT.

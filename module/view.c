@@ -132,15 +132,21 @@ static vm_fault_t secmem_view_repair(const struct vm_fault *vmf,
 							   index, 1, write));
 }
 
-static struct secmem_place *secmem_view_place(const struct vm_fault *vmf)
+/**
+ * secmem_view_place - the place that lies at a page of a grant's view
+ * @grant: the grant
+ * @pgoff: the page
+ *
+ * Context: Any.
+ * Return: the place, good as long as @grant, or NULL. The page may be behind it.
+ */
+struct secmem_place *secmem_view_place(const struct secmem_grant *grant,
+				       u64 pgoff)
 {
-	struct secmem_grant *grant = vmf->vma->vm_private_data;
 	struct secmem_place *place =
-		grant->place ?:
-			       secmem_place_find_page(grant->vault, vmf->pgoff);
+		grant->place ?: secmem_place_find_page(grant->vault, pgoff);
 
-	return place && vmf->pgoff >= secmem_view_pgoff(grant, place) ? place :
-									NULL;
+	return place && pgoff >= secmem_view_pgoff(grant, place) ? place : NULL;
 }
 
 /*
@@ -152,7 +158,7 @@ static struct secmem_place *secmem_view_place(const struct vm_fault *vmf)
 static bool secmem_view_touch(struct vm_fault *vmf, vm_fault_t *fault)
 {
 	struct secmem_grant *grant = vmf->vma->vm_private_data;
-	struct secmem_place *place = secmem_view_place(vmf);
+	struct secmem_place *place = secmem_view_place(grant, vmf->pgoff);
 	bool closed = false;
 
 	*fault = VM_FAULT_SIGSEGV;
@@ -176,11 +182,13 @@ static bool secmem_view_touch(struct vm_fault *vmf, vm_fault_t *fault)
 
 static vm_fault_t secmem_view_fault(struct vm_fault *vmf)
 {
+	struct secmem_grant *grant = vmf->vma->vm_private_data;
 	vm_fault_t fault;
 
 	return secmem_view_touch(vmf, &fault) ?
 		       fault :
-		       secmem_view_retry(vmf, secmem_view_place(vmf));
+		       secmem_view_retry(vmf, secmem_view_place(grant,
+								vmf->pgoff));
 }
 
 /*

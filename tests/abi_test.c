@@ -69,6 +69,7 @@ AT(status, waiters, 36);
 AT(status, length, 40);
 AT(status, protections, 48);
 AT(status, label, 56);
+AT(status, offset, 88);
 AT(export_args, flags, 4);
 AT(export_args, handle, 8);
 AT(export_args, rights, 16);
@@ -247,6 +248,7 @@ FIXTURE_VARIANT_ADD(call, stat)
 {
 	.nr = SECMEM_IOC_STAT,
 	.size = sizeof(struct secmem_status),
+	.flags_known = SECMEM_STAT_BY_OFFSET,
 	.takes_handle = true,
 	.has_results = true,
 };

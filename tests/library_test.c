@@ -1107,6 +1107,64 @@ static void *release_other_thread(void *argument)
 	return (void *)(intptr_t)secmem_release(argument);
 }
 
+TEST(pointer_leads_back_to_its_secret)
+{
+	secmem_secret_t secrets[100], other, adopted;
+	struct secmem_access access[100], more;
+	char local;
+	size_t length;
+	int i, fd;
+
+	EXPECT_EQ(-ENOENT, secmem_secret_from(&local, &other));
+	for (i = 0; i < 100; i++) {
+		ASSERT_EQ(0, secmem_create_zero(&secrets[i], 1 + i * 50, NULL));
+		ASSERT_EQ(0, secmem_acquire(secrets[i], SECMEM_READ, 0,
+					    &access[i]));
+	}
+	for (i = 0; i < 100; i++) {
+		void *data = access[i].data;
+
+		EXPECT_EQ(0, secmem_secret_from(data, &other));
+		EXPECT_EQ(0, memcmp(&secrets[i], &other, sizeof(other)));
+		EXPECT_EQ(0, secmem_length(other, &length));
+		EXPECT_EQ(1 + i * 50, length);
+		EXPECT_EQ(-ENOENT,
+			  secmem_secret_from((char *)data + 1, &other));
+		EXPECT_EQ(SECMEM_HANDLE_NONE, other.handle);
+		EXPECT_EQ(-ENOENT,
+			  secmem_secret_from((char *)data - 1, &other));
+		/* Also when nobody holds it; and it stays there. */
+		ASSERT_EQ(0, secmem_release(&access[i]));
+		EXPECT_EQ(0, secmem_secret_from(data, &other));
+		ASSERT_EQ(0,
+			  secmem_acquire(other, SECMEM_WRITE, 0, &access[i]));
+		EXPECT_EQ(data, access[i].data);
+	}
+	for (i = 0; i < 100; i += 2) {
+		void *data = access[i].data;
+
+		/* Closing, and closed. */
+		EXPECT_EQ(-EAGAIN, secmem_close(secrets[i], 0));
+		EXPECT_EQ(0, secmem_secret_from(data, &other));
+		ASSERT_EQ(0, secmem_release(&access[i]));
+		EXPECT_EQ(-ENOENT, secmem_secret_from(data, &other));
+		EXPECT_EQ(-EKEYREVOKED, secmem_length(secrets[i], &length));
+		EXPECT_EQ(0, length);
+	}
+	/* In the view of a grant of one secret. */
+	ASSERT_EQ(0, secmem_release(&access[1]));
+	fd = secmem_export(secrets[1], SECMEM_RIGHT_READ | SECMEM_RIGHT_MAP);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, secmem_adopt(fd, &adopted));
+	ASSERT_EQ(0, secmem_acquire(adopted, SECMEM_READ, 0, &more));
+	EXPECT_EQ(0, secmem_secret_from(more.data, &other));
+	EXPECT_EQ(0, memcmp(&adopted, &other, sizeof(other)));
+	EXPECT_EQ(-ENOENT, secmem_secret_from((char *)more.data + 1, &other));
+	ASSERT_EQ(0, secmem_release(&more));
+	ASSERT_EQ(0, secmem_close(secrets[1], 0));
+	EXPECT_EQ(-EKEYREVOKED, secmem_length(adopted, &length));
+}
+
 TEST(another_thread_may_release)
 {
 	struct secmem_access access;

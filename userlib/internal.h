@@ -66,6 +66,10 @@ int secmem__grant_open(uint64_t *id);
 int secmem__grant_insert(int fd, const struct secmem_info *info, uint64_t *id);
 
 int secmem__grant_view(const struct secmem__use *use, uint8_t **view);
+
+/* The grant in whose view a pointer lies, and where; -ENOENT: in none. */
+int secmem__grant_at(const void *pointer, struct secmem__use *use,
+		     uint64_t *offset);
 int secmem__grant_close(uint64_t id);
 
 /* Memory that a forked child finds zeroed, mapped at its first use. */

@@ -322,6 +322,20 @@ int secmem_drop(secmem_secret_t secret);
 int secmem_is_closed(secmem_secret_t secret);
 
 /*
+ * The open secret whose first byte data points to, in any view of this process:
+ * of secmem_access.data, whether an access is held or not, as that is the same
+ * for the life of a secret. So free(data) can be written. -ENOENT, and
+ * SECMEM_SECRET_NONE: there begins none. A pointer kept longer than its secret
+ * lives is the caller's fault: some time another secret may begin there. It
+ * takes a time that grows with the logarithm of the number of secrets.
+ */
+int secmem_secret_from(const void *data,
+		       secmem_secret_t *secret) SECMEM_MUST_CHECK;
+
+/* Its length, as long as it is open or closing; else 0, and -EKEYREVOKED. */
+int secmem_length(secmem_secret_t secret, size_t *length) SECMEM_MUST_CHECK;
+
+/*
  * How the secret stands. size is sizeof(*status). Of a closed secret only the
  * state is told. Never waits.
  */

@@ -444,6 +444,43 @@ void secmem_secret_cleanup(secmem_secret_t *secret)
 	errno = saved;
 }
 
+int secmem_secret_from(const void *data, secmem_secret_t *secret)
+{
+	struct secmem_status status = {
+		.size = sizeof(status),
+		.flags = SECMEM_STAT_BY_OFFSET,
+	};
+	struct secmem__use use;
+	uint64_t offset;
+	int error;
+
+	*secret = SECMEM_SECRET_NONE;
+	secmem__defined(secret, sizeof(*secret));
+	error = secmem__grant_at(data, &use, &offset);
+	if (error)
+		return error;
+	status.handle = offset;
+	error = secmem__call(&use, SECMEM_IOC_STAT, &status);
+	if (!error) {
+		secret->grant = use.id;
+		secret->handle = status.handle;
+	}
+	secmem__grant_put(&use);
+	return error;
+}
+
+int secmem_length(secmem_secret_t secret, size_t *length)
+{
+	struct secmem_status status;
+	int error = secmem_stat(secret, &status, sizeof(status));
+
+	*length = error ? 0 : status.length;
+	secmem__defined(length, sizeof(*length));
+	if (!error && status.state == SECMEM_STATE_CLOSED)
+		error = -EKEYREVOKED;
+	return error;
+}
+
 int secmem_stat(secmem_secret_t secret, struct secmem_status *status,
 		size_t size)
 {

@@ -788,6 +788,28 @@ int secmem__grant_view(const struct secmem__use *use, uint8_t **view)
 	return error;
 }
 
+int secmem__grant_at(const void *pointer, struct secmem__use *use,
+		     uint64_t *offset)
+{
+	struct secmem__grant *grant;
+	unsigned int slot;
+	uint8_t *view;
+	uint64_t id;
+
+	for (slot = 0; slot < SLOT_MASK && (grant = slot_now(slot)); slot++) {
+		id = atomic_load(&grant->id);
+		if (!id || secmem__grant_get(id, use))
+			continue;
+		view = atomic_load_explicit(&grant->view, memory_order_acquire);
+		secmem__seen(&grant->view);
+		*offset = (uintptr_t)pointer - (uintptr_t)view;
+		if (view && *offset < grant->view_length)
+			return 0;
+		secmem__grant_put(use);
+	}
+	return -ENOENT;
+}
+
 int secmem__grant_close(uint64_t id)
 {
 	struct secmem__use use;

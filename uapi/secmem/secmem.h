@@ -370,12 +370,21 @@ struct secmem_copy {
 /*
  * SECMEM_IOC_STAT: how a secret stands. Needs no right. Never waits. A handle
  * that was issued once is never an error: of a closed secret only its state is
- * told, the other fields are 0. Errors: ENOENT, EACCES (another address space).
+ * told, the other fields are 0.
+ *
+ * With SECMEM_STAT_BY_OFFSET the secret is named by where its first byte lies in this
+ * grant's view, whether there is a view or not, and its handle is told: so a program
+ * that has a pointer finds the secret, in a time that grows with the logarithm of their
+ * number. Where no secret begins there that is open or closing, and that this grant
+ * sees, that is ENOENT. When a secret has ended, another one may begin there some time.
+ * Errors: EINVAL (flags), ENOENT, EACCES (another address space).
  */
+#define SECMEM_STAT_BY_OFFSET	(1U << 0)
+
 struct secmem_status {
 	__u32 size;
-	__u32 flags;			/* in: 0 */
-	__aligned_u64 handle;		/* in */
+	__u32 flags;			/* in: 0, or SECMEM_STAT_BY_OFFSET */
+	__aligned_u64 handle;		/* in, or by offset: that, and the handle out */
 	__u32 state;			/* out: SECMEM_STATE_* */
 	__u32 protection;		/* out: 0 (none), SECMEM_READ, SECMEM_WRITE */
 	__u32 stat_flags;		/* out: SECMEM_STAT_* */
@@ -385,6 +394,7 @@ struct secmem_status {
 	__aligned_u64 length;		/* out: bytes */
 	__aligned_u64 protections;	/* out: mask in force for it */
 	char label[SECMEM_LABEL_SIZE];	/* out */
+	__aligned_u64 offset;		/* out: of the first byte in this grant's view */
 };
 
 /*
@@ -477,7 +487,7 @@ SECMEM_ASSERT_SIZE(secmem_create_args, 80);
 SECMEM_ASSERT_SIZE(secmem_acquire_args, 40);
 SECMEM_ASSERT_SIZE(secmem_op, 24);
 SECMEM_ASSERT_SIZE(secmem_copy, 56);
-SECMEM_ASSERT_SIZE(secmem_status, 88);
+SECMEM_ASSERT_SIZE(secmem_status, 96);
 SECMEM_ASSERT_SIZE(secmem_export_args, 24);
 
 #endif /* _SECMEM_SECMEM_H */
