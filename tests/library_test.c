@@ -1111,7 +1111,7 @@ TEST(pointer_leads_back_to_its_secret)
 {
 	secmem_secret_t secrets[100], other, adopted;
 	struct secmem_access access[100], more;
-	char local;
+	char local = 0;
 	size_t length;
 	int i, fd;
 
