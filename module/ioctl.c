@@ -92,6 +92,8 @@ static int secmem_ioctl_acquire(struct secmem_grant *grant,
 				struct secmem_call *call)
 {
 	struct secmem_acquire_args *args = &call->acquire;
+	u32 generation = secmem_handle_generation(args->handle);
+	struct secmem_bytes bytes;
 	struct secmem_place *place;
 	u32 mode = args->flags & (SECMEM_READ | SECMEM_WRITE);
 	u32 rights = SECMEM_RIGHT_MAP | SECMEM_RIGHT_READ;
@@ -109,21 +111,22 @@ static int secmem_ioctl_acquire(struct secmem_grant *grant,
 	place = secmem_grant_find(grant, args->handle);
 	if (IS_ERR(place))
 		return PTR_ERR(place);
-	ret = secmem_access_acquire(grant, place,
-				    secmem_handle_generation(args->handle),
-				    args->flags,
+	ret = secmem_access_acquire(grant, place, generation, args->flags,
 				    secmem_deadline_host(args->deadline));
 	if (ret)
 		return ret;
-	args->offset = secmem_view_offset(grant, place) + place->bytes.offset;
-	args->length = place->bytes.length;
+	bytes = data_race(place->bytes);
+	args->offset = secmem_view_offset(grant, place) + bytes.offset;
+	args->length = bytes.length;
 	/*
-	 * Another thread may have given it back and dropped it since then, so
-	 * that these are of the next secret of the place.
+	 * The access may be over by now: it was revoked, or another thread gave it
+	 * back and dropped the secret. Then these may be of the next secret of the
+	 * place. Pairs with the barrier in secmem_secret_publish().
 	 */
 	smp_rmb();
-	return secmem_grant_has_dropped(grant, place,
-					secmem_handle_generation(args->handle)) ?
+	return READ_ONCE(place->generation) != generation ||
+			       secmem_grant_has_dropped(grant, place,
+							generation) ?
 		       -EKEYREVOKED :
 		       0;
 }
@@ -319,10 +322,10 @@ static int secmem_ioctl_stat(struct secmem_grant *grant,
 			     struct secmem_call *call)
 {
 	struct secmem_status *stat = &call->stat;
-	bool by_offset = stat->flags & SECMEM_STAT_BY_OFFSET;
+	bool by_offset = stat->flags & SECMEM_BY_OFFSET;
 	int ret;
 
-	if (stat->flags & ~SECMEM_STAT_BY_OFFSET)
+	if (stat->flags & ~SECMEM_BY_OFFSET)
 		return -EINVAL;
 	ret = secmem_grant_enter(grant, 0);
 	if (ret)

@@ -41,6 +41,8 @@ int secmem_secret_publish(struct secmem_place *place,
 	WRITE_ONCE(place->era, READ_ONCE(place->vault->era));
 	/* Pairs with the acquire in secmem_grant_find(). */
 	smp_store_release(&place->generation, place->generation + 1);
+	/* Pairs with the one in secmem_ioctl_acquire(). */
+	smp_wmb();
 	place->bytes = *bytes;
 	WRITE_ONCE(place->is,
 		   (flags & SECMEM_CREATE_SUSPEND_WIPE ?

@@ -69,6 +69,9 @@ __poll_t secmem_watch_poll(struct file *file, struct poll_table_struct *table)
 
 	if (!place)
 		return EPOLLERR;
+	/* That is the end of its answers, whoever else polls. */
+	if (READ_ONCE(grant->drops))
+		return EPOLLHUP;
 	/* Without a _qproc the caller only looks. */
 	if (table && table->_qproc) {
 		if (!secmem_watch_room(grant)) {

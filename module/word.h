@@ -24,8 +24,9 @@
  *	L	it lingers: what stands stays for a while when the number is 0
  *	A	abandoned: the grant's mm has ended, or its file is gone
  *	D	dropped: of that generation the grant gets nothing more; of an empty
- *		holder alone, set under place->lock and the vault's keep_lock,
- *		cleared under keep_lock when the grant goes, or with the generation
+ *		holder alone. Set under the vault's keep_lock, and under place->lock
+ *		where others know the grant; cleared under keep_lock when the grant
+ *		goes, or with the generation
  *
  * How it changes. [l] is done under place->lock, [-] by a cmpxchg alone.
  *

@@ -248,7 +248,7 @@ FIXTURE_VARIANT_ADD(call, stat)
 {
 	.nr = SECMEM_IOC_STAT,
 	.size = sizeof(struct secmem_status),
-	.flags_known = SECMEM_STAT_BY_OFFSET,
+	.flags_known = SECMEM_BY_OFFSET,
 	.takes_handle = true,
 	.has_results = true,
 };

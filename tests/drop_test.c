@@ -528,6 +528,40 @@ TEST_F(drop, dropped_place_serves_others_of_whom_the_file_gets_nothing)
 	EXPECT_TRUE(sm_has_state(self->v.fd, other, SECMEM_STATE_CLOSED));
 }
 
+#define WATCHES 1024
+
+/* Also for one more than can be woken, and who comes after the drop. */
+TEST_F(drop, dropped_file_is_hung_up_for_all_who_watch_it)
+{
+	struct rlimit limit = { WATCHES + 64, WATCHES + 64 };
+	struct epoll_event event = { .events = EPOLLIN };
+	struct pollfd p = { .events = POLLIN };
+	static int epolls[WATCHES + 1];
+	int fd, i;
+
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		SKIP(return, "needs root for so many files");
+	ASSERT_EQ(0, EXPORT(self->handle, &fd));
+	for (i = 0; i <= WATCHES; i++) {
+		epolls[i] = epoll_create1(EPOLL_CLOEXEC);
+		ASSERT_LE(0, epolls[i]);
+		ASSERT_EQ(0, epoll_ctl(epolls[i], EPOLL_CTL_ADD, fd, &event));
+	}
+	/* Control: somebody watches in vain, which all are told. */
+	p.fd = fd;
+	ASSERT_EQ(1, poll(&p, 1, 0));
+	ASSERT_TRUE(p.revents & POLLERR);
+	ASSERT_EQ(0, sm_drop(fd, self->handle));
+	ASSERT_EQ(1, poll(&p, 1, 0));
+	EXPECT_EQ(POLLHUP, p.revents);
+	for (i = 0; i <= WATCHES; i++) {
+		ASSERT_EQ(1, epoll_wait(epolls[i], &event, 1, SM_PATIENCE_MS));
+		EXPECT_EQ(EPOLLHUP, event.events);
+		close(epolls[i]);
+	}
+	close(fd);
+}
+
 TEST_F(drop, closing_secret_is_dropped_too)
 {
 	struct peer worker;

@@ -260,6 +260,30 @@ TEST(export_is_not_of_a_vault_that_took_the_number)
 	EXPECT_EQ(0, sm_ioctl(other, SECMEM_IOC_STAT, &status));
 }
 
+/* Where the own secret began, one of the other vault begins. */
+TEST(pointer_leads_to_no_secret_of_a_vault_that_took_the_number)
+{
+	struct secmem_access access;
+	secmem_secret_t secret, found;
+	int other, fd;
+	uint64_t handle;
+	void *data;
+
+	ASSERT_EQ(0, create_text(&secret));
+	ASSERT_EQ(0, secmem_acquire(secret, SECMEM_READ, 0, &access));
+	data = access.data;
+	ASSERT_EQ(0, secmem_release(&access));
+	EXPECT_EQ(0, secmem_secret_from(data, &found));
+	fd = secmem_fd();
+	other = sm_open();
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, sm_create(other, sizeof(text), &handle));
+	ASSERT_EQ(fd, dup2(other, fd));
+	EXPECT_EQ(-EKEYREVOKED, secmem_secret_from(data, &found));
+	EXPECT_EQ(SECMEM_HANDLE_NONE, found.handle);
+	EXPECT_EQ(-ENOENT, secmem_secret_from(data, &found));
+}
+
 TEST(offset_of_a_file_that_took_the_number_stays)
 {
 	struct secmem_access access, held;
@@ -608,6 +632,25 @@ TEST(neither_told_of_nor_exported_is_a_vault_that_just_took_the_number)
 						  &info, sizeof(info)));
 	EXPECT_TRUE(moment.over);
 	EXPECT_EQ(0, info.grant_id);
+}
+
+TEST(pointer_leads_to_no_secret_of_a_vault_that_just_took_the_number)
+{
+	struct secmem_access access;
+	secmem_secret_t secret, found;
+	uint64_t handle;
+	void *data;
+
+	TRAP_OR_SKIP();
+	ASSERT_EQ(0, taker_ready(&secret));
+	ASSERT_EQ(0, secmem_acquire(secret, SECMEM_READ, 0, &access));
+	data = access.data;
+	ASSERT_EQ(0, secmem_release(&access));
+	ASSERT_EQ(0, sm_create(taker, sizeof(text), &handle));
+	at_call(SYS_ioctl, SECMEM_IOC_STAT, 0, take);
+	EXPECT_EQ(-EKEYREVOKED, secmem_secret_from(data, &found));
+	EXPECT_TRUE(moment.over);
+	EXPECT_EQ(SECMEM_HANDLE_NONE, found.handle);
 }
 
 /* Fork beside a thread that has opened a descriptor but not listed it yet */

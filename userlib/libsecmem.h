@@ -314,7 +314,9 @@ int secmem_revoke(secmem_secret_t secret);
  * and other grants of its vault. By this grant nobody gets it any more
  * (-EKEYREVOKED, also for threads that wait), and closing it is 0 and does
  * nothing. When nobody is left who keeps it, it ends. -EBUSY while this process
- * holds an access through the grant, -ENOMEM.
+ * holds an access through the grant; -EACCES where the grant is of this secret
+ * alone and lacks the right to close; -EMFILE where 1,024 other grants of the
+ * vault have dropped it; -ENOMEM.
  */
 int secmem_drop(secmem_secret_t secret);
 

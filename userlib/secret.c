@@ -448,7 +448,7 @@ int secmem_secret_from(const void *data, secmem_secret_t *secret)
 {
 	struct secmem_status status = {
 		.size = sizeof(status),
-		.flags = SECMEM_STAT_BY_OFFSET,
+		.flags = SECMEM_BY_OFFSET,
 	};
 	struct secmem__use use;
 	uint64_t offset;
@@ -460,7 +460,12 @@ int secmem_secret_from(const void *data, secmem_secret_t *secret)
 	if (error)
 		return error;
 	status.handle = offset;
-	error = secmem__call(&use, SECMEM_IOC_STAT, &status);
+	/* In any vault a secret may begin there: so the descriptor is checked. */
+	error = secmem__grant_check(&use);
+	if (!error)
+		error = secmem__call(&use, SECMEM_IOC_STAT, &status);
+	if (!error)
+		error = secmem__grant_check(&use);
 	if (!error) {
 		secret->grant = use.id;
 		secret->handle = status.handle;

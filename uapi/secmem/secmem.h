@@ -256,8 +256,8 @@ struct secmem_create_args {
  * READ is shared among all holders, nests, and never waits behind a waiting
  * writer; WRITE is alone among all holders of the secret and waits for those
  * in its way, the caller's own process included. Needs MAP and READ, for WRITE
- * that right too, and a view. offset is promised until this access is released,
- * no longer. After EOWNERDEAD nothing is held.
+ * that right too, and a view. offset is promised for the life of the secret; to touch
+ * what lies there takes an access each time. After EOWNERDEAD nothing is held.
  * Errors: EACCES, EAGAIN, EINTR, EINVAL, EIO, EKEYREVOKED, EMFILE, ENOENT, ENOMEM
  * (page tables), ENXIO, EOWNERDEAD (READ), EPERM (WRITE), ETIMEDOUT, EFAULT.
  */
@@ -372,18 +372,18 @@ struct secmem_copy {
  * that was issued once is never an error: of a closed secret only its state is
  * told, the other fields are 0.
  *
- * With SECMEM_STAT_BY_OFFSET the secret is named by where its first byte lies in this
+ * With SECMEM_BY_OFFSET the secret is named by where its first byte lies in this
  * grant's view, whether there is a view or not, and its handle is told: so a program
  * that has a pointer finds the secret, in a time that grows with the logarithm of their
  * number. Where no secret begins there that is open or closing, and that this grant
  * sees, that is ENOENT. When a secret has ended, another one may begin there some time.
  * Errors: EINVAL (flags), ENOENT, EACCES (another address space).
  */
-#define SECMEM_STAT_BY_OFFSET	(1U << 0)
+#define SECMEM_BY_OFFSET	(1U << 0)
 
 struct secmem_status {
 	__u32 size;
-	__u32 flags;			/* in: 0, or SECMEM_STAT_BY_OFFSET */
+	__u32 flags;			/* in: 0, or SECMEM_BY_OFFSET */
 	__aligned_u64 handle;		/* in, or by offset: that, and the handle out */
 	__u32 state;			/* out: SECMEM_STATE_* */
 	__u32 protection;		/* out: 0 (none), SECMEM_READ, SECMEM_WRITE */
@@ -421,8 +421,8 @@ struct secmem_export_args {
  * and RELEASE of any access, for who calls them often. The argument is the handle
  * itself, so that nothing is copied from or to the caller's memory. ACQUIRE_VALUE
  * returns in which page of the view the data begins, counted from 0 in pages of
- * this machine, which is promised for this access only. Where in its first page it
- * begins, and how long it is, ACQUIRE tells, once: neither changes. RELEASE_VALUE
+ * this machine. Where in its first page it begins, and how long it is, ACQUIRE and
+ * STAT tell: none of that changes while the secret lives. RELEASE_VALUE
  * returns 0. Errors: theirs, but EFAULT and ETIMEDOUT; EINTR when the caller is
  * being killed; EOVERFLOW, the number is none of an int; ENOTTY, the caller is a
  * 32-bit program, whose argument cannot hold a handle.
