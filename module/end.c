@@ -243,8 +243,8 @@ bool secmem_secret_dropped(struct secmem_place *place)
  * sees it. That is a matter of state alone, and once true stays so: so anybody who
  * holds the lock may ask, at any time after what changed it, on behalf of whoever
  * changed it. Who publishes a secret asks after that. (For a moment it is untrue
- * again while a grant that has dropped the secret goes; who takes it away asks
- * after that: secmem_grant_unkeep().)
+ * again while a grant that has dropped the secret goes, or one that will have done so
+ * comes; who does that asks after it: secmem_grant_unkeep(), secmem_drop_inherit().)
  *
  * Context: The caller holds @place's lock.
  * Return: whether it must.

@@ -10,8 +10,8 @@
  * Who wants which:
  *
  *	REAP	access.c: an mm has ended, or a file is gone
- *	JUDGE	keep.c: somebody keeps a secret no more, or its vault ends, or a
- *		gate is shut (power.c)
+ *	JUDGE	keep.c, drop.c: somebody keeps a secret no more, or its vault ends,
+ *		or a gate is shut (power.c)
  *	SETTLE	linger.c: the tick; wait.c: a call that would have to wait
  *	REVOKE	secret.c: always handed to a worker
  *	CLOSE	secret.c: a closer that gave up waiting for the lock

@@ -115,6 +115,7 @@ static int secmem_ioctl_acquire(struct secmem_grant *grant,
 				    secmem_deadline_host(args->deadline));
 	if (ret)
 		return ret;
+	/* No lock is held: below it is seen whether they were another secret's. */
 	bytes = data_race(place->bytes);
 	args->offset = secmem_view_offset(grant, place) + bytes.offset;
 	args->length = bytes.length;
@@ -150,9 +151,8 @@ static void secmem_ioctl_acquire_end(struct secmem_grant *grant,
 /* RELEASE, SEAL, DROP, CLOSE and REVOKE alike: check, enter, find. */
 static struct secmem_place *secmem_ioctl_op(struct secmem_grant *grant,
 					    const struct secmem_op *args,
-					    u32 right)
+					    u32 right, bool waits)
 {
-	bool waits = right == SECMEM_RIGHT_CLOSE;
 	int ret;
 
 	if ((args->flags & ~(waits ? SECMEM_NOWAIT : 0)) ||
@@ -178,7 +178,7 @@ static int secmem_ioctl_op_error(const struct secmem_place *place)
 static int secmem_ioctl_release(struct secmem_grant *grant,
 				struct secmem_call *call)
 {
-	struct secmem_place *place = secmem_ioctl_op(grant, &call->op, 0);
+	struct secmem_place *place = secmem_ioctl_op(grant, &call->op, 0, false);
 
 	if (IS_ERR(place))
 		return PTR_ERR(place);
@@ -191,7 +191,7 @@ static int secmem_ioctl_seal(struct secmem_grant *grant,
 			     struct secmem_call *call)
 {
 	struct secmem_place *place =
-		secmem_ioctl_op(grant, &call->op, SECMEM_RIGHT_SEAL);
+		secmem_ioctl_op(grant, &call->op, SECMEM_RIGHT_SEAL, false);
 
 	if (IS_ERR(place))
 		return PTR_ERR(place);
@@ -202,13 +202,13 @@ static int secmem_ioctl_seal(struct secmem_grant *grant,
 static int secmem_ioctl_drop(struct secmem_grant *grant,
 			     struct secmem_call *call)
 {
-	struct secmem_place *place = secmem_ioctl_op(grant, &call->op, 0);
+	/* The file of a grant of one secret is of no use to anybody after that. */
+	u32 right = grant->place ? SECMEM_RIGHT_CLOSE : 0;
+	struct secmem_place *place =
+		secmem_ioctl_op(grant, &call->op, right, false);
 
 	if (IS_ERR(place))
 		return PTR_ERR(place);
-	/* The file of a grant of one secret is of no use to anybody after that. */
-	if (grant->place && !(grant->rights & SECMEM_RIGHT_CLOSE))
-		return -EACCES;
 	return secmem_secret_drop(grant, place,
 				  secmem_handle_generation(call->op.handle));
 }
@@ -217,7 +217,7 @@ static int secmem_ioctl_close(struct secmem_grant *grant,
 			      struct secmem_call *call)
 {
 	struct secmem_place *place =
-		secmem_ioctl_op(grant, &call->op, SECMEM_RIGHT_CLOSE);
+		secmem_ioctl_op(grant, &call->op, SECMEM_RIGHT_CLOSE, true);
 
 	if (IS_ERR(place))
 		return secmem_ioctl_op_error(place);
@@ -231,7 +231,7 @@ static int secmem_ioctl_revoke(struct secmem_grant *grant,
 			       struct secmem_call *call)
 {
 	struct secmem_place *place =
-		secmem_ioctl_op(grant, &call->op, SECMEM_RIGHT_REVOKE);
+		secmem_ioctl_op(grant, &call->op, SECMEM_RIGHT_REVOKE, false);
 
 	if (IS_ERR(place))
 		return secmem_ioctl_op_error(place);

@@ -90,7 +90,7 @@ void secmem_grant_unkeep(struct secmem_grant *grant)
 	if (unkept)
 		secmem_vault_judge(vault, true);
 	/* It may have been the last to keep what all others have dropped. */
-	else if (dropped)
+	if (dropped)
 		secmem_vault_judge_dropped(vault);
 }
 
@@ -115,7 +115,7 @@ int secmem_grant_renew(struct secmem_grant *grant)
 	return 0;
 }
 
-/* A grant of one secret is gone, or never came to be. */
+/* A grant of one secret is gone, has dropped it, or never came to be. */
 void secmem_place_unkeep(struct secmem_place *place)
 {
 	if (atomic_dec_and_test(&place->own_grants))

@@ -46,7 +46,8 @@
  *	only a worker zaps there.
  *
  *     vault->keep_lock
- *	Who keeps the vault, and from which era on. Spins; nothing is waited for.
+ *	Who keeps the vault, from which era on, and who has dropped which of its
+ *	secrets. Spins; nothing is waited for.
  *	A grant that is bound becomes a keeper before anybody can use it, so:
  *       secmem_bind_lock
  *	  Which mm a grant answers. Innermost here; the end of an mm takes it

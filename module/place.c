@@ -368,7 +368,7 @@ void secmem_place_unreserve(struct secmem_place *place)
 }
 
 /**
- * secmem_place_retire - a secret was closed, or the last grant of it alone went
+ * secmem_place_retire - a secret was closed, or the last grant of it alone let go
  * @place: the place; it rests once both are true
  *
  * Whoever is last asks, so it may be asked once more: a place rests once.

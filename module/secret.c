@@ -141,6 +141,10 @@ static int secmem_secret_close_wait(struct secmem_waiter *waiter,
 			/* Nothing is left for a secret that is yet to be. */
 			if (generation > READ_ONCE(place->generation))
 				return -ENOENT;
+			/* Nor by who has dropped it: then CLOSE does nothing. */
+			if (secmem_grant_has_dropped(waiter->grant, place,
+						     generation))
+				return 0;
 			secmem_secret_close_leave(place, generation);
 			return ret;
 		}

@@ -62,8 +62,8 @@ struct secmem_vault {
 	struct list_head free[SECMEM_ORDERS];	/* FIFO; slots_lock */
 	u32 free_count[SECMEM_ORDERS];		/* protected by slots_lock */
 	u32 secret_count;		/* places that do not rest: they serve, or are
-					 * about to, or are closed and a grant
-					 * of one alone is left: slots_lock
+					 * about to, or are closed and a grant of
+					 * it alone has not let go: slots_lock
 					 */
 	atomic_t waiters;		/* for one of its secrets; to be shown */
 	struct secmem_source source;	/* of its pages */

@@ -56,7 +56,8 @@ static bool secmem_watch_room(struct secmem_grant *grant)
  *
  * Context: Process context. No lock of a secret is taken.
  * Return: a mask of EPOLL*. For a grant of a whole vault it is EPOLLERR. Once a file
- * had too many watches, EPOLLERR is in it for all who poll the file: epoll keeps a
+ * had too many watches, EPOLLERR is in it for all who poll the file, until it has
+ * dropped its secret: then it is EPOLLHUP alone. For epoll keeps a
  * watch that came too late, although it is in no queue and nobody wakes it. With an
  * answer that is never 0, epoll asks for that watch again and again by itself.
  */
@@ -168,8 +169,8 @@ void secmem_watch_drop(struct secmem_grant *grant)
 }
 
 /**
- * secmem_watch_end - a grant's file is gone
- * @grant: nobody polls it any more
+ * secmem_watch_end - a grant's file is gone, or has dropped its secret
+ * @grant: the place has nothing to tell those who poll it any more
  *
  * Context: Process context.
  */

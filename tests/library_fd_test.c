@@ -260,6 +260,22 @@ TEST(export_is_not_of_a_vault_that_took_the_number)
 	EXPECT_EQ(0, sm_ioctl(other, SECMEM_IOC_STAT, &status));
 }
 
+/* A file of the same vault knows the handle, and would let go for its user. */
+TEST(nothing_is_dropped_by_a_file_of_the_vault_that_took_the_number)
+{
+	secmem_secret_t secret;
+	int fd, export;
+	char byte;
+
+	ASSERT_EQ(0, create_text(&secret));
+	fd = secmem_fd();
+	export = secmem_grant_export(SECMEM_GRANT_DEFAULT, SECMEM_RIGHT_ALL);
+	ASSERT_LE(0, export);
+	ASSERT_EQ(fd, dup2(export, fd));
+	EXPECT_EQ(-EKEYREVOKED, secmem_drop(secret));
+	EXPECT_EQ(0, sm_read(export, secret.handle, &byte, 0, 1));
+}
+
 /* Where the own secret began, one of the other vault begins. */
 TEST(pointer_leads_to_no_secret_of_a_vault_that_took_the_number)
 {

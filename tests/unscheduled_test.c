@@ -319,11 +319,12 @@ static int map_and_touch(FIXTURE_DATA(unscheduled) * self)
 
 /*
  * Threads of the same process that wait: for an access to the shared secret, to
- * release one, and in a touch of it that needs a repair.
+ * release one, and in a write to it that its access does not allow.
  */
 struct stuck {
 	struct sm_call acquire, release;
 	pthread_t toucher;
+	pid_t tid; /* the toucher's; atomic, 0 until it runs */
 	volatile unsigned char *at;
 };
 
@@ -331,7 +332,8 @@ static void *touch_run(void *arg)
 {
 	struct stuck *stuck = arg;
 
-	(void)*stuck->at;
+	__atomic_store_n(&stuck->tid, gettid(), __ATOMIC_RELEASE);
+	sm_poke(stuck->at, 1);
 	return NULL;
 }
 
@@ -356,18 +358,15 @@ TEST_F_TIMEOUT(unscheduled, process_is_not_held_up_by_its_waiting_threads,
 	ASSERT_NE(NULL, stuck.at);
 	bound = bound_of(_metadata, self, map_and_touch);
 	ASSERT_EQ(0, attacker_stops(self));
-
-	/*
-	 * The touch finds no page-table entry; the access lets a fault put it
-	 * back.
-	 */
-	ASSERT_EQ(0, mprotect(self->v.view, SM_VIEW_LENGTH, PROT_NONE));
-	ASSERT_EQ(0, mprotect(self->v.view, SM_VIEW_LENGTH,
-			      PROT_READ | PROT_WRITE));
-	ASSERT_EQ(0, madvise(self->v.view, SM_PAGE, MADV_NORMAL));
 	ASSERT_EQ(0, pthread_create(&stuck.toucher, NULL, touch_run, &stuck));
 	ASSERT_EQ(0, sm_call_start(&stuck.acquire));
 	ASSERT_EQ(0, sm_call_start(&stuck.release));
+	ASSERT_EQ(0, SM_WAIT_UNTIL(sleeps(__atomic_load_n(&stuck.tid,
+							  __ATOMIC_ACQUIRE)) &&
+				   sleeps(__atomic_load_n(&stuck.acquire.tid,
+							  __ATOMIC_ACQUIRE)) &&
+				   sleeps(__atomic_load_n(&stuck.release.tid,
+							  __ATOMIC_ACQUIRE))));
 	expect_within(_metadata, self, map_and_touch, bound);
 	EXPECT_FALSE(sm_call_done(&stuck.acquire));
 	EXPECT_FALSE(sm_call_done(&stuck.release));
@@ -645,6 +644,33 @@ TEST_F_TIMEOUT(unscheduled, call_that_must_not_wait_is_soon_done,
 	EXPECT_EQ(-ETIMEDOUT, sm_acquire_at(self->v.fd, self->shared,
 					    SECMEM_READ, sm_now(), &a));
 	EXPECT_TRUE(is_held(self));
+}
+
+/* Both have found it by then, and one of them finds that the other was first. */
+TEST_F_TIMEOUT(unscheduled, of_two_that_wait_to_drop_one_has_dropped,
+	       SM_LOOP_TIMEOUT)
+{
+	struct sm_call calls[2];
+	int fd, i, results = 0;
+
+	SKIP_UNLESS_PREEMPTED;
+	ASSERT_EQ(0, sm_export(self->v.fd, self->shared,
+			       SECMEM_RIGHT_READ | SECMEM_RIGHT_CLOSE, &fd));
+	ASSERT_EQ(0, attacker_stops(self));
+	for (i = 0; i < 2; i++) {
+		calls[i] = (struct sm_call){ .fd = fd,
+					     .call = SECMEM_IOC_DROP,
+					     .handle = self->shared };
+		ASSERT_EQ(0, sm_call_start(&calls[i]));
+		ASSERT_EQ(0, SM_WAIT_UNTIL(sleeps(__atomic_load_n(
+				     &calls[i].tid, __ATOMIC_ACQUIRE))));
+	}
+	EXPECT_TRUE(is_held(self));
+	attacker_goes_on(self);
+	for (i = 0; i < 2; i++)
+		results += sm_call_finish(&calls[i]);
+	EXPECT_EQ(-EKEYREVOKED, results);
+	close(fd);
 }
 
 /* Nor the close of its file, which counts off what it had dropped. */

@@ -47,14 +47,15 @@
  * default vault opens that vault anew.
  *
  * The library checks that a number still leads to its grant before it closes
- * the descriptor, creates a secret, maps or exports a vault, and after an
- * error: so it does none of this to another component's file. (Calls on a
- * secret need no check: the handles of one vault are unknown in another.) After
- * it has created, mapped or exported it checks again, and undoes the call if
- * the number was taken just before it. One case remains: between the check and
- * the close, or during such a call, one thread closes the descriptor and
- * another one opens a file that gets its number. So do not close descriptors
- * that are not yours while other threads run.
+ * the descriptor, creates, drops or finds a secret, maps or exports a vault,
+ * and after an error: so it does none of this to another component's file.
+ * (Other calls on a secret need no check: the handles of one vault are unknown
+ * in another.) After it has created, mapped or exported it checks again, and
+ * undoes the call if the number was taken just before it. A drop it cannot
+ * undo. One case remains: between the check and the close, or during such a
+ * call, one thread closes the descriptor and another one opens a file that gets
+ * its number. So do not close descriptors that are not yours while other
+ * threads run.
  *
  * Fork: a child (of fork, or of clone without CLONE_VM) starts with nothing:
  * the parent's secrets and grants are -EKEYREVOKED there, the parent's views
@@ -324,12 +325,13 @@ int secmem_drop(secmem_secret_t secret);
 int secmem_is_closed(secmem_secret_t secret);
 
 /*
- * The open secret whose first byte data points to, in any view of this process:
- * of secmem_access.data, whether an access is held or not, as that is the same
- * for the life of a secret. So free(data) can be written. -ENOENT, and
- * SECMEM_SECRET_NONE: there begins none. A pointer kept longer than its secret
- * lives is the caller's fault: some time another secret may begin there. It
- * takes a time that grows with the logarithm of the number of secrets.
+ * The secret whose first byte data points to, in any view of this process,
+ * while it is open or closing: by secmem_access.data, whether an access is held
+ * or not, as that is the same for the life of a secret. So free(data) can be
+ * written. -ENOENT, and SECMEM_SECRET_NONE: there begins none. A pointer kept
+ * longer than its secret lives is the caller's fault: some time another secret
+ * may begin there. It takes a time that grows with the number of grants, and
+ * with the logarithm of the number of secrets in one.
  */
 int secmem_secret_from(const void *data,
 		       secmem_secret_t *secret) SECMEM_MUST_CHECK;

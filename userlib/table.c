@@ -32,6 +32,9 @@
 #define DEFAULTS 2
 #define STRIPES 16
 
+/* The largest view, in bytes. */
+#define VIEW_LENGTH (sizeof(void *) == 8 ? (size_t)1 << 34 : (size_t)1 << 28)
+
 struct stripe {
 	_Atomic uint32_t inside;
 	char apart[60]; /* a cache line */
@@ -723,7 +726,7 @@ int secmem__grant_get_checked(uint64_t id, struct secmem__use *use)
 static int view_map(const struct secmem__use *use, uint8_t **view)
 {
 	struct secmem__grant *grant = use->grant;
-	size_t length = sizeof(void *) == 8 ? (size_t)1 << 34 : 1U << 28;
+	size_t length = VIEW_LENGTH;
 	size_t least = sysconf(_SC_PAGESIZE);
 	int prot = PROT_READ, error = secmem__held_prepare();
 	void *mapped;
@@ -798,7 +801,14 @@ int secmem__grant_at(const void *pointer, struct secmem__use *use,
 
 	for (slot = 0; slot < SLOT_MASK && (grant = slot_now(slot)); slot++) {
 		id = atomic_load(&grant->id);
-		if (!id || secmem__grant_get(id, use))
+		view = atomic_load(&grant->view);
+		/*
+		 * A use of a grant keeps it from going, so none is taken of
+		 * those that it cannot be.
+		 */
+		if (!id || !view ||
+		    (uintptr_t)pointer - (uintptr_t)view >= VIEW_LENGTH ||
+		    secmem__grant_get(id, use))
 			continue;
 		view = atomic_load_explicit(&grant->view, memory_order_acquire);
 		secmem__seen(&grant->view);

@@ -295,8 +295,8 @@ struct secmem_acquire_args {
  * sees it, used yet or not, also until its address space ends. Closing the file does
  * not drop once more.
  * Errors: EBUSY (this grant holds an access, which does not linger any more), EMFILE
- * (1,024 files of the vault have dropped it), EKEYREVOKED, ENOENT, ENOMEM, EACCES,
- * EINTR.
+ * (1,024 files of the whole vault have dropped it), EKEYREVOKED, ENOENT, ENOMEM,
+ * EACCES, EINTR.
  *
  * CLOSE: no new access from now; waits until the held ones are released, then
  * wipes and frees. Needs CLOSE. Closing a closed secret is 0; a second closer
@@ -383,7 +383,7 @@ struct secmem_copy {
 
 struct secmem_status {
 	__u32 size;
-	__u32 flags;			/* in: 0, or SECMEM_BY_OFFSET */
+	__u32 flags;			/* in: 0, or SECMEM_BY_OFFSET; out: 0 */
 	__aligned_u64 handle;		/* in, or by offset: that, and the handle out */
 	__u32 state;			/* out: SECMEM_STATE_* */
 	__u32 protection;		/* out: 0 (none), SECMEM_READ, SECMEM_WRITE */
