@@ -104,6 +104,18 @@ static long reader_mark(struct secmem_reader *args)
 	return 0;
 }
 
+static long reader_count(struct secmem_reader *args)
+{
+	unsigned long i = args->pfn, end = i + args->count;
+
+	if (i >= READER_PAGES || args->count > READER_PAGES - i)
+		return -ERANGE;
+	args->count = 0;
+	for_each_set_bit_from(i, reader_marks, end)
+		args->count++;
+	return 0;
+}
+
 /* An entry that shows pages, one of the processor's own format. */
 static void reader_walk_pages(struct secmem_reader *args, unsigned long at,
 			      unsigned long pfn, unsigned long pages)
@@ -286,6 +298,9 @@ static long reader_ioctl(struct file *file, unsigned int cmd,
 		break;
 	case SECMEM_READER_MARK:
 		ret = reader_mark(&args);
+		break;
+	case SECMEM_READER_COUNT:
+		ret = reader_count(&args);
 		break;
 	case SECMEM_READER_WALK:
 		ret = reader_walk(&args);

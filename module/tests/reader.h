@@ -8,7 +8,7 @@
 
 struct secmem_reader {
 	__aligned_u64 address;		/* in: the caller's; of it, the place in the page */
-	__aligned_u64 pfn;		/* FIND: out; READ, LOOK, MAP: in */
+	__aligned_u64 pfn;		/* FIND: out; READ, LOOK, MAP, COUNT: in */
 	__u8 bytes[64];			/* READ, LOOK: out */
 	__aligned_u64 count;		/* what the call says */
 	__aligned_u64 seen;		/* WALK: out */
@@ -40,6 +40,8 @@ struct secmem_reader {
 #define SECMEM_READER_MAP	_IO(0xb9, 5)
 /* Map a page, use it, unmap it, free it; out: where it was. Nothing is flushed. */
 #define SECMEM_READER_STALE	_IO(0xb9, 6)
+/* Of count pages from the page pfn on, how many are remembered. */
+#define SECMEM_READER_COUNT	_IO(0xb9, 8)
 /* All devices sleep, though no notifier was told, and wake. */
 #define SECMEM_READER_SLEEP	_IO(0xb9, 7)
 

@@ -5,6 +5,7 @@
 #include <linux/completion.h>
 #include <linux/kthread.h>
 
+#include "../holder.h"
 #include "kunit.h"
 
 static int secmem_lifecycle_copy(struct kunit *test, u32 flags, s64 deadline)
@@ -170,11 +171,39 @@ static void secmem_lifecycle_stat(struct kunit *test)
 			-ENOENT);
 }
 
+/*
+ * Others give back a lingering holder's accesses without the lock: whoever comes
+ * with the lock may find that none is left.
+ */
+static void secmem_lifecycle_release(struct kunit *test)
+{
+	struct secmem_kunit_place *ctx = test->priv;
+	struct secmem_place *place = ctx->place;
+	struct secmem_holder holder = {};
+	u64 empty = secmem_word_empty(ctx->generation);
+
+	atomic64_set(&holder.word, empty | SECMEM_WORD_LINGER);
+	KUNIT_EXPECT_EQ(test, secmem_holder_drop(place, &holder), -EINVAL);
+	KUNIT_EXPECT_EQ(test, (u64)atomic64_read(&holder.word),
+			empty | SECMEM_WORD_LINGER);
+	KUNIT_EXPECT_EQ(test, atomic_read(&place->readers), 0);
+
+	/* Control: one that is held. */
+	atomic_set(&place->readers, 2);
+	atomic64_set(&holder.word, empty | SECMEM_WORD_LINGER | 1);
+	KUNIT_EXPECT_EQ(test, secmem_holder_drop(place, &holder), 0);
+	atomic64_set(&holder.word, empty | 1);
+	KUNIT_EXPECT_EQ(test, secmem_holder_drop(place, &holder), 1);
+	KUNIT_EXPECT_EQ(test, (u64)atomic64_read(&holder.word), empty);
+	KUNIT_EXPECT_EQ(test, atomic_read(&place->readers), 0);
+}
+
 static struct kunit_case secmem_secret_cases[] = {
 	KUNIT_CASE(secmem_lifecycle_deadline),
 	KUNIT_CASE(secmem_lifecycle_closers),
 	KUNIT_CASE(secmem_lifecycle_damage),
 	KUNIT_CASE(secmem_lifecycle_stat),
+	KUNIT_CASE(secmem_lifecycle_release),
 	{}
 };
 
