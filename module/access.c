@@ -242,6 +242,8 @@ int secmem_access_release(struct secmem_grant *grant,
 	write = atomic64_read(&holder->word) & SECMEM_WORD_WRITE;
 	if (!write) {
 		ret = secmem_holder_drop(place, holder);
+		if (!ret)
+			secmem_place_wake_switching(place);
 		if (ret <= 0)
 			goto out;
 		ret = 0;

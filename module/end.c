@@ -106,6 +106,9 @@ void secmem_place_move(struct secmem_place *place, enum secmem_event event)
 	__poll_t answer = secmem_watch_answer(place);
 
 	lockdep_assert_held(&place->lock);
+	/* Others hold it still; but who waits to switch up may be alone now. */
+	if (event == SECMEM_EVENT_DROP)
+		secmem_place_wake_switching(place);
 	if (next == before)
 		return;
 	if (next == SECMEM_CLOSED) {
@@ -114,7 +117,8 @@ void secmem_place_move(struct secmem_place *place, enum secmem_event event)
 	}
 	/* Others read it without the lock: the nest, STAT and poll. */
 	WRITE_ONCE(place->state, next);
-	if (place->state == SECMEM_CLOSING || event == SECMEM_EVENT_DROP_LAST)
+	if (place->state == SECMEM_CLOSING || event == SECMEM_EVENT_DROP_LAST ||
+	    event == SECMEM_EVENT_SWITCH_DOWN)
 		secmem_place_wake(place, SECMEM_END_NONE);
 	/*
 	 * Where a closer gave up, the answer has said since then that the secret

@@ -143,6 +143,7 @@ static inline bool secmem_holder_unnest(struct secmem_place *place,
 
 	do {
 		if (secmem_word_generation(word) != generation ||
+		    (word & SECMEM_WORD_SLOW) ||
 		    secmem_word_count(word) <
 			    (word & SECMEM_WORD_LINGER ? 1 : 2))
 			return false;

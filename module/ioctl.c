@@ -19,6 +19,7 @@
 #include "protect.h"
 #include "secret.h"
 #include "view.h"
+#include "switch.h"
 #include "wait.h"
 #include "watch.h"
 
@@ -146,6 +147,32 @@ static void secmem_ioctl_acquire_end(struct secmem_grant *grant,
 	if (!IS_ERR(place))
 		secmem_access_release(grant, place,
 				      secmem_handle_generation(handle), false);
+}
+
+static int secmem_ioctl_switch(struct secmem_grant *grant,
+			       struct secmem_call *call)
+{
+	const struct secmem_op *args = &call->op;
+	bool up = args->flags & SECMEM_WRITE;
+	struct secmem_place *place;
+	int ret;
+
+	if ((args->flags & ~(SECMEM_WRITE | SECMEM_NOWAIT)) &&
+	    args->flags != SECMEM_READ)
+		return -EINVAL;
+	if (up ? args->deadline < SECMEM_FOREVER :
+		 args->flags != SECMEM_READ || args->deadline)
+		return -EINVAL;
+	ret = secmem_grant_enter(grant, up ? SECMEM_RIGHT_WRITE : 0);
+	if (ret)
+		return ret;
+	place = secmem_grant_find(grant, args->handle);
+	if (IS_ERR(place))
+		return PTR_ERR(place);
+	return secmem_access_switch(grant, place,
+				    secmem_handle_generation(args->handle),
+				    args->flags,
+				    secmem_deadline_host(args->deadline));
 }
 
 /* RELEASE, SEAL, DROP, CLOSE and REVOKE alike: check, enter, find. */
@@ -417,6 +444,7 @@ static const struct secmem_ioctl secmem_ioctls[] = {
 		     .run = secmem_ioctl_export,
 		     .end = secmem_ioctl_export_end),
 	SECMEM_IOCTL(DROP, op, .run = secmem_ioctl_drop),
+	SECMEM_IOCTL(SWITCH, op, .run = secmem_ioctl_switch),
 	[_IOC_NR(SECMEM_IOC_ACQUIRE_VALUE)] = {
 		.by_value = secmem_ioctl_acquire_value,
 	},

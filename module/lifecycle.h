@@ -10,8 +10,9 @@
  *
  * Events: CREATE; HOLD_READ and HOLD_WRITE, an access begins; COPY_OUT and
  * COPY_IN, one that begins and ends in a single step; DROP, an access ends and
- * others remain; DROP_LAST, the last one of all grants ends; SEAL; CLOSE;
- * REVOKE, also when nobody is left who keeps the secret.
+ * others remain; DROP_LAST, the last one of all grants ends; SWITCH_UP, the one
+ * READ access that is held becomes WRITE; SWITCH_DOWN, the other way round; SEAL;
+ * CLOSE; REVOKE, also when nobody is left who keeps the secret.
  *
  * Verdicts: OK; WAIT (for the accesses in the way); or the errno. The step from any
  * other state to CLOSED wipes the bytes and frees their pages.
@@ -27,6 +28,8 @@
 	ROW(CLOSED,	COPY_IN,	CLOSED,		REVOKED)	\
 	ROW(CLOSED,	DROP,		CLOSED,		REVOKED)	\
 	ROW(CLOSED,	DROP_LAST,	CLOSED,		REVOKED)	\
+	ROW(CLOSED,	SWITCH_UP,	CLOSED,		REVOKED)	\
+	ROW(CLOSED,	SWITCH_DOWN,	CLOSED,		REVOKED)	\
 	ROW(CLOSED,	SEAL,		CLOSED,		REVOKED)	\
 	ROW(CLOSED,	CLOSE,		CLOSED,		OK)	\
 	ROW(CLOSED,	REVOKE,		CLOSED,		OK)	\
@@ -38,6 +41,8 @@
 	ROW(OPEN,	COPY_IN,	OPEN,		OK)	\
 	ROW(OPEN,	DROP,		OPEN,		INVALID)	\
 	ROW(OPEN,	DROP_LAST,	OPEN,		INVALID)	\
+	ROW(OPEN,	SWITCH_UP,	OPEN,		INVALID)	\
+	ROW(OPEN,	SWITCH_DOWN,	OPEN,		INVALID)	\
 	ROW(OPEN,	SEAL,		OPEN,		OK)	\
 	ROW(OPEN,	CLOSE,		CLOSED,		OK)	\
 	ROW(OPEN,	REVOKE,		CLOSED,		OK)	\
@@ -49,6 +54,8 @@
 	ROW(READING,	COPY_IN,	READING,	WAIT)	\
 	ROW(READING,	DROP,		READING,	OK)	\
 	ROW(READING,	DROP_LAST,	OPEN,		OK)	\
+	ROW(READING,	SWITCH_UP,	WRITING,	OK)	\
+	ROW(READING,	SWITCH_DOWN,	READING,	INVALID)	\
 	ROW(READING,	SEAL,		READING,	OK)	\
 	ROW(READING,	CLOSE,		CLOSING,	WAIT)	\
 	ROW(READING,	REVOKE,		CLOSED,		OK)	\
@@ -60,6 +67,8 @@
 	ROW(WRITING,	COPY_IN,	WRITING,	WAIT)	\
 	ROW(WRITING,	DROP,		WRITING,	INVALID)	\
 	ROW(WRITING,	DROP_LAST,	OPEN,		OK)	\
+	ROW(WRITING,	SWITCH_UP,	WRITING,	INVALID)	\
+	ROW(WRITING,	SWITCH_DOWN,	READING,	OK)	\
 	ROW(WRITING,	SEAL,		WRITING,	BUSY)	\
 	ROW(WRITING,	CLOSE,		CLOSING,	WAIT)	\
 	ROW(WRITING,	REVOKE,		CLOSED,		OK)	\
@@ -71,6 +80,8 @@
 	ROW(CLOSING,	COPY_IN,	CLOSING,	REVOKED)	\
 	ROW(CLOSING,	DROP,		CLOSING,	OK)	\
 	ROW(CLOSING,	DROP_LAST,	CLOSED,		OK)	\
+	ROW(CLOSING,	SWITCH_UP,	CLOSING,	REVOKED)	\
+	ROW(CLOSING,	SWITCH_DOWN,	CLOSING,	OK)	\
 	ROW(CLOSING,	SEAL,		CLOSING,	REVOKED)	\
 	ROW(CLOSING,	CLOSE,		CLOSING,	WAIT)	\
 	ROW(CLOSING,	REVOKE,		CLOSED,		OK)

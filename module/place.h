@@ -39,6 +39,8 @@ enum secmem_event {
 	SECMEM_EVENT_COPY_IN,
 	SECMEM_EVENT_DROP,
 	SECMEM_EVENT_DROP_LAST,
+	SECMEM_EVENT_SWITCH_UP,
+	SECMEM_EVENT_SWITCH_DOWN,
 	SECMEM_EVENT_SEAL,
 	SECMEM_EVENT_CLOSE,
 	SECMEM_EVENT_REVOKE,
@@ -70,6 +72,7 @@ struct secmem_cold {
 	atomic_t closing;		/* the latest generation whose close was
 					 * left as an errand; only grows
 					 */
+	atomic_t switching;		/* 1: a call waits to switch up */
 	struct list_head lingers;	/* protected by secmem_linger_lock */
 	struct work_struct settle;	/* holds a reference to the vault */
 	struct work_struct tell;	/* pollers; holds a reference to the vault */
@@ -165,5 +168,12 @@ void secmem_place_unreserve(struct secmem_place *place);
 void secmem_place_retire(struct secmem_place *place);
 void secmem_vault_wiped(struct secmem_vault *vault);
 void secmem_place_wake(struct secmem_place *place, enum secmem_end end);
+
+/* An access has ended, and others have not. With the lock. */
+static inline void secmem_place_wake_switching(struct secmem_place *place)
+{
+	if (unlikely(place->cold && atomic_read(&place->cold->switching)))
+		secmem_place_wake(place, SECMEM_END_NONE);
+}
 
 #endif /* _SECMEM_PLACE_H */

@@ -75,6 +75,7 @@ int secmem_place_peek(struct secmem_place *place, u32 generation,
 	switch (event) {
 	case SECMEM_EVENT_HOLD_WRITE:
 	case SECMEM_EVENT_COPY_IN:
+	case SECMEM_EVENT_SWITCH_UP:
 		return secmem_place_is(place, SECMEM_IS_SEALED) ? -EPERM :
 								  verdict;
 	case SECMEM_EVENT_HOLD_READ:

@@ -83,7 +83,7 @@ TRACE_EVENT(secmem_create,
 		  __entry->handle, __entry->length, __entry->flags)
 );
 
-TRACE_EVENT(secmem_acquire,
+DECLARE_EVENT_CLASS(secmem_mode,
 	TP_PROTO(unsigned long vault, u64 handle, bool write, int result),
 	TP_ARGS(vault, handle, write, result),
 	TP_STRUCT__entry(
@@ -101,6 +101,17 @@ TRACE_EVENT(secmem_acquire,
 	TP_printk("vault=%lu handle=%llu mode=%s result=%d", __entry->vault,
 		  __entry->handle, __entry->write ? "write" : "read",
 		  __entry->result)
+);
+
+DEFINE_EVENT(secmem_mode, secmem_acquire,
+	TP_PROTO(unsigned long vault, u64 handle, bool write, int result),
+	TP_ARGS(vault, handle, write, result)
+);
+
+/* To that mode. */
+DEFINE_EVENT(secmem_mode, secmem_switch,
+	TP_PROTO(unsigned long vault, u64 handle, bool write, int result),
+	TP_ARGS(vault, handle, write, result)
 );
 
 /* No access is left; the bytes are wiped next. */

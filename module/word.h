@@ -16,13 +16,15 @@
  * lingers; it then ties its grant to its mm. Its word is all that the path without
  * a lock looks at:
  *
- *	63          32 31   29  28  27  26  25  24 23                    0
- *	 generation      0      D   A   L   F   W   number of accesses
+ *	63          32 31 30 29  28  27  26  25  24 23                    0
+ *	 generation      0    S   D   A   L   F   W   number of accesses
  *
  *	W	the one access is for WRITE
  *	F	frozen: nobody nests
  *	L	it lingers: what stands stays for a while when the number is 0
  *	A	abandoned: the grant's mm has ended, or its file is gone
+ *	S	slow: an access waits to be switched up; an unnest takes the lock, and
+ *		wakes. Set under place->lock, cleared by who waits [-]
  *	D	dropped: of that generation the grant gets nothing more; of an empty
  *		holder alone. Set under the vault's keep_lock, and under place->lock
  *		where others know the grant; cleared under keep_lock when the grant
@@ -71,6 +73,7 @@ struct secmem_holder {
 #define SECMEM_WORD_LINGER	BIT_ULL(26)
 #define SECMEM_WORD_ABANDONED	BIT_ULL(27)	/* by its mm or its file */
 #define SECMEM_WORD_DROPPED	BIT_ULL(28)	/* by DROP: nothing, ever again */
+#define SECMEM_WORD_SLOW	BIT_ULL(29)	/* no unnest without the lock */
 
 static inline u64 secmem_word_empty(u32 generation)
 {

@@ -60,6 +60,7 @@
  *                mmap: the grant has a view, or accesses from its last one, or
  *                of a process that has just ended; CREATE: the machine is about
  *                to hibernate or, for SUSPEND_WIPE, to suspend: try after it
+ *   EDEADLK      SWITCH: another call waits to switch the same secret
  *   E2BIG        the struct is larger than this kernel's and not zero there
  *   EFAULT       a pointer of the caller's leads nowhere, or into shut memory
  *   EINTR        a signal ended the wait, or the caller is being killed
@@ -117,7 +118,7 @@
 
 /*
  * Flags of the calls that take an access: NOWAIT with any of them; exactly one
- * of READ and WRITE with ACQUIRE, and neither with the others.
+ * of READ and WRITE with ACQUIRE and SWITCH, and neither with the others.
  */
 #define SECMEM_NOWAIT		(1U << 0)
 #define SECMEM_READ		(1U << 1)
@@ -271,9 +272,9 @@ struct secmem_acquire_args {
 };
 
 /*
- * SECMEM_IOC_RELEASE, SEAL, DROP, CLOSE, REVOKE: one struct for the calls that need
- * a handle and nothing more. deadline and NOWAIT are for CLOSE; elsewhere they
- * are 0.
+ * SECMEM_IOC_RELEASE, SWITCH, SEAL, DROP, CLOSE, REVOKE: one struct for the calls that
+ * need a handle and little more. deadline and NOWAIT are for CLOSE and SWITCH, READ
+ * and WRITE for SWITCH; elsewhere they are 0.
  *
  * RELEASE ends one access of this grant. With its last one its page-table
  * entries are gone before the call returns, unless the secret was created with
@@ -298,6 +299,21 @@ struct secmem_acquire_args {
  * (1,024 files of the whole vault have dropped it), EKEYREVOKED, ENOENT, ENOMEM,
  * EACCES, EINTR.
  *
+ * SWITCH: an access that this grant holds changes its mode, by flags, and is held all
+ * the while: nobody else's WRITE comes in between, no touch of it is refused meanwhile
+ * (one may take a fault, and wait for a moment), and its pointers stay good.
+ *   SECMEM_WRITE: the READ access becomes the WRITE access. Needs WRITE. It waits until
+ *     no other access is held, also none of this grant's own; READs may begin
+ *     meanwhile, as while an ACQUIRE for WRITE waits. Of two calls that wait for this,
+ *     the second is EDEADLK: each would wait for the other's access. An error leaves
+ *     the READ access held.
+ *   SECMEM_READ: the WRITE access becomes a READ access, as if it were released, and
+ *     acquired at once: others may READ. It never waits for an access; also while the
+ *     secret is closing. EBADMSG and EIO are as of RELEASE: it has happened. deadline
+ *     is 0, and NOWAIT not set.
+ * Errors: EAGAIN, EBADMSG, EDEADLK, EINTR, EINVAL (no such access is held), EIO,
+ * EKEYREVOKED, ENOENT, EPERM (sealed, also while it waited), ETIMEDOUT, EACCES.
+ *
  * CLOSE: no new access from now; waits until the held ones are released, then
  * wipes and frees. Needs CLOSE. Closing a closed secret is 0; a second closer
  * waits for the same end. A closer that gives up (EAGAIN, EINTR, ETIMEDOUT)
@@ -314,9 +330,9 @@ struct secmem_acquire_args {
  */
 struct secmem_op {
 	__u32 size;
-	__u32 flags;			/* in: NOWAIT (CLOSE) */
+	__u32 flags;			/* in: NOWAIT (CLOSE, SWITCH), READ or WRITE (SWITCH) */
 	__aligned_u64 handle;		/* in */
-	__s64 deadline;			/* in (CLOSE) */
+	__s64 deadline;			/* in (CLOSE, SWITCH to WRITE) */
 };
 
 /*
@@ -445,6 +461,7 @@ struct secmem_export_args {
 #define SECMEM_IOC_ACQUIRE_VALUE _IO(SECMEM_IOC_MAGIC, 0x0c)
 #define SECMEM_IOC_RELEASE_VALUE _IO(SECMEM_IOC_MAGIC, 0x0d)
 #define SECMEM_IOC_DROP		_IO(SECMEM_IOC_MAGIC, 0x0e)
+#define SECMEM_IOC_SWITCH	_IO(SECMEM_IOC_MAGIC, 0x0f)
 
 /*
  * mmap: the one view of a grant. Needs MAP (and WRITE for PROT_WRITE; never
