@@ -78,6 +78,7 @@ AT(export_args, fd, 20);
 _Static_assert(SECMEM_IOC_INFO == 0xb800, "INFO");
 _Static_assert(SECMEM_IOC_EXPORT == 0xb80b, "EXPORT");
 _Static_assert(SECMEM_IOC_DROP == 0xb80e, "DROP");
+_Static_assert(SECMEM_IOC_SWITCH == 0xb80f, "SWITCH");
 
 #define LENGTH 100
 
@@ -229,6 +230,15 @@ FIXTURE_VARIANT_ADD(call, drop)
 	.stale_result = -EKEYREVOKED,
 	.zero = { FIELD(op, deadline) },
 };
+FIXTURE_VARIANT_ADD(call, switch)
+{
+	.nr = SECMEM_IOC_SWITCH,
+	.size = sizeof(struct secmem_op),
+	.flags_known = SECMEM_NOWAIT | SECMEM_READ | SECMEM_WRITE,
+	.takes_handle = true,
+	.later = true,
+	.stale_result = -EKEYREVOKED,
+};
 FIXTURE_VARIANT_ADD(call, close)
 {
 	.nr = SECMEM_IOC_CLOSE,
@@ -280,6 +290,10 @@ static void call_fill(FIXTURE_DATA(call) * self,
 	case SECMEM_IOC_CLOSE:
 		((struct secmem_op *)arg)->deadline = SECMEM_FOREVER;
 		break;
+	case SECMEM_IOC_SWITCH:
+		((struct secmem_op *)arg)->flags = SECMEM_WRITE;
+		((struct secmem_op *)arg)->deadline = SECMEM_FOREVER;
+		break;
 	case SECMEM_IOC_READ:
 	case SECMEM_IOC_WRITE:
 	case SECMEM_IOC_COMPARE:
@@ -320,7 +334,8 @@ FIXTURE_SETUP(call)
 	ASSERT_EQ(0, sm_acquire(self->vault.fd, self->handle, SECMEM_READ,
 				&offset));
 	self->shut = self->vault.view + offset;
-	if (variant->nr != SECMEM_IOC_RELEASE)
+	if (variant->nr != SECMEM_IOC_RELEASE &&
+	    variant->nr != SECMEM_IOC_SWITCH)
 		ASSERT_EQ(0, sm_release(self->vault.fd, self->handle));
 
 	self->arg = mmap(NULL, (ARG_PAGES + 1) * SM_PAGE,
@@ -639,7 +654,7 @@ FIXTURE_TEARDOWN(vault)
 #define EXPECT_VAULT_UNCHANGED \
 	EXPECT_UNCHANGED(&self->before, self->v.fd, self->handle)
 
-#define CALLS (_IOC_NR(SECMEM_IOC_DROP) + 1)
+#define CALLS (_IOC_NR(SECMEM_IOC_SWITCH) + 1)
 
 TEST_F(vault, unknown_call_is_enotty)
 {

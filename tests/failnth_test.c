@@ -395,6 +395,12 @@ static int call_drop_other(struct place *p)
 	return sm_drop(p->other, p->handle);
 }
 
+static int call_switch(struct place *p)
+{
+	return sm_op(p->fd, SECMEM_IOC_SWITCH, p->handle,
+		     SECMEM_WRITE | SECMEM_NOWAIT, 0);
+}
+
 static int call_close(struct place *p)
 {
 	return sm_close(p->fd, p->handle);
@@ -489,6 +495,7 @@ static const struct nth_case nth_cases[] = {
 	{ "DROP", prepare_secret, call_drop, false, true },
 	{ "DROP by another grant", prepare_other_view, call_drop_other, true,
 	  false },
+	{ "SWITCH", prepare_access, call_switch, false, true },
 	{ "CLOSE", prepare_secret, call_close, false, true },
 	{ "REVOKE", prepare_access, call_revoke, false, true },
 	{ "STAT", prepare_secret, call_stat, false, true },

@@ -34,7 +34,7 @@
 enum {
 	OP_ACQUIRE_VALUE = _IOC_NR(SECMEM_IOC_ACQUIRE_VALUE),
 	OP_RELEASE_VALUE = _IOC_NR(SECMEM_IOC_RELEASE_VALUE),
-	OP_IOCTL = 16, /* below: ioctls by number */
+	OP_IOCTL = 17, /* below: ioctls by number */
 	OP_MAP = OP_IOCTL,
 	OP_UNMAP,
 	OP_PROTECT,
@@ -92,8 +92,12 @@ static const struct {
 			       10,
 			       { EBADMSG, EKEYREVOKED, ENOENT } },
 	[14] = { "DROP", 2, { EBUSY, EKEYREVOKED, ENOENT } },
+	[15] = { "SWITCH",
+		 12,
+		 { EAGAIN, EBADMSG, EDEADLK, EKEYREVOKED, ENOENT, EPERM,
+		   ETIMEDOUT } },
 	/* Numbers of newer calls, or of none. */
-	[15] = { "nr 15", 1, { ENOTTY, -1 } },
+	[16] = { "nr 16", 1, { ENOTTY, -1 } },
 	[OP_MAP] = { "mmap", 12, { -1 } },
 	[OP_UNMAP] = { "munmap", 2, { -1 } },
 	[OP_PROTECT] = { "mprotect", 4, { -1 } },
@@ -329,6 +333,15 @@ static size_t call_build(unsigned int nr, struct file *file, void *at)
 			.deadline = some_deadline(),
 		};
 		return sizeof(struct secmem_op);
+	case _IOC_NR(SECMEM_IOC_SWITCH):
+		if (chance(2))
+			break;
+		*(struct secmem_op *)at = (struct secmem_op){
+			.flags = SECMEM_WRITE | (chance(2) ? SECMEM_NOWAIT : 0),
+			.handle = some_handle(file),
+			.deadline = some_deadline(),
+		};
+		return sizeof(struct secmem_op);
 	case _IOC_NR(SECMEM_IOC_READ):
 	case _IOC_NR(SECMEM_IOC_WRITE):
 	case _IOC_NR(SECMEM_IOC_COMPARE):
@@ -356,10 +369,13 @@ static size_t call_build(unsigned int nr, struct file *file, void *at)
 		};
 		return sizeof(struct secmem_export_args);
 	default:
-		*(struct secmem_op *)at =
-			(struct secmem_op){ .handle = some_handle(file) };
-		return sizeof(struct secmem_op);
+		break;
 	}
+	*(struct secmem_op *)at = (struct secmem_op){
+		.flags = nr == _IOC_NR(SECMEM_IOC_SWITCH) ? SECMEM_READ : 0,
+		.handle = some_handle(file),
+	};
+	return sizeof(struct secmem_op);
 }
 
 /*

@@ -1063,6 +1063,50 @@ TEST(timeouts)
 	EXPECT_EQ(0, secmem_close(secret, 0));
 }
 
+static int switch_inside(const void *data, size_t length, void *argument)
+{
+	(void)data;
+	(void)length;
+	return secmem_switch(argument, SECMEM_WRITE, SECMEM_FOREVER);
+}
+
+TEST(access_is_switched_and_held_all_the_while)
+{
+	struct secmem_access access, other, stale;
+	secmem_secret_t secret;
+	int result;
+
+	ASSERT_EQ(0, create_text(&secret));
+	memset(&access, 0, sizeof(access));
+	EXPECT_EQ(-EINVAL, secmem_switch(&access, SECMEM_WRITE, 0));
+	ASSERT_EQ(0, secmem_acquire(secret, SECMEM_READ, 0, &access));
+	stale = access;
+	EXPECT_EQ(-EINVAL, secmem_switch(&access, SECMEM_READ, 0));
+	EXPECT_EQ(-EINVAL, secmem_switch(&access, 0, 0));
+	EXPECT_EQ(-EINVAL, secmem_switch(&access, SECMEM_WRITE, -2));
+	ASSERT_EQ(0, secmem_acquire(secret, SECMEM_READ, 0, &other));
+	EXPECT_EQ(-EAGAIN, secmem_switch(&access, SECMEM_WRITE, 0));
+	EXPECT_EQ(-ETIMEDOUT, secmem_switch(&access, SECMEM_WRITE, 1));
+	EXPECT_EQ(SECMEM_READ, access.flags);
+	EXPECT_EQ(0, secmem_release(&other));
+	EXPECT_EQ(0, secmem_switch(&access, SECMEM_WRITE, SECMEM_FOREVER));
+	EXPECT_EQ(SECMEM_WRITE, access.flags);
+	((char *)access.data)[0] = 'X';
+	EXPECT_EQ(-EAGAIN, secmem_acquire(secret, SECMEM_READ, 0, &other));
+	EXPECT_EQ(0, secmem_switch(&access, SECMEM_READ, 0));
+	EXPECT_EQ('X', ((char *)access.data)[0]);
+	EXPECT_EQ(SIGSEGV, sm_poke(access.data, 'Y'));
+	/* Inside a callback on the secret it would wait for itself. */
+	EXPECT_EQ(0, secmem_with_bytes(secret, 0, switch_inside, &access,
+				       &result));
+	EXPECT_EQ(-EDEADLK, result);
+	EXPECT_EQ(0, secmem_release(&access));
+	/* What was released is not switched, though another is held. */
+	ASSERT_EQ(0, secmem_acquire(secret, SECMEM_READ, 0, &other));
+	EXPECT_EQ(-EINVAL, secmem_switch(&stale, SECMEM_WRITE, 0));
+	EXPECT_EQ(0, secmem_release(&other));
+}
+
 struct waiter {
 	secmem_secret_t secret;
 	int interruptible, was;

@@ -33,8 +33,7 @@ FIXTURE_TEARDOWN(change)
 
 static int up(int fd, uint64_t handle)
 {
-	return sm_op(fd, SECMEM_IOC_SWITCH, handle, SECMEM_WRITE,
-		     SM_PATIENTLY);
+	return sm_op(fd, SECMEM_IOC_SWITCH, handle, SECMEM_WRITE, SM_PATIENTLY);
 }
 
 static int up_at_once(int fd, uint64_t handle)
@@ -48,13 +47,13 @@ static int down(int fd, uint64_t handle)
 	return sm_op(fd, SECMEM_IOC_SWITCH, handle, SECMEM_READ, 0);
 }
 
-#define EXPECT_ACCESS(mode, r, w)                                     \
-	do {                                                          \
-		struct secmem_status st_;                             \
+#define EXPECT_ACCESS(mode, r, w)                                      \
+	do {                                                           \
+		struct secmem_status st_;                              \
 		EXPECT_EQ(0, sm_stat(self->v.fd, self->handle, &st_)); \
-		EXPECT_EQ(mode, st_.protection);                      \
-		EXPECT_EQ(r, st_.readers);                            \
-		EXPECT_EQ(w, st_.writers);                            \
+		EXPECT_EQ(mode, st_.protection);                       \
+		EXPECT_EQ(r, st_.readers);                             \
+		EXPECT_EQ(w, st_.writers);                             \
 	} while (0)
 
 static int peer_get(struct peer *peer, uint64_t handle, uint32_t flags)
@@ -73,17 +72,17 @@ static struct sm_call up_call(int fd, uint64_t handle)
 				 .deadline = SECMEM_FOREVER };
 }
 
-#define WAIT_FOR_WAITERS(n)              \
-	ASSERT_EQ(0, SM_WAIT_UNTIL(      \
-			     sm_has_waiters(self->v.fd, self->handle, n)))
+#define WAIT_FOR_WAITERS(n) \
+	ASSERT_EQ(0, SM_WAIT_UNTIL(sm_has_waiters(self->v.fd, self->handle, n)))
 
 TEST_F(change, reader_becomes_the_writer_and_a_reader_again)
 {
 	const uint32_t nowait = SECMEM_READ | SECMEM_NOWAIT;
 	unsigned char byte = 0;
-	uint64_t offset;
+	uint64_t offset, there = 0;
 
-	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ, &offset));
+	ASSERT_EQ(0,
+		  sm_acquire(self->v.fd, self->handle, SECMEM_READ, &offset));
 	EXPECT_EQ(SIGSEGV, sm_poke(self->v.view + offset, 7));
 	ASSERT_EQ(0, up(self->v.fd, self->handle));
 	EXPECT_ACCESS(SECMEM_WRITE, 0, 1);
@@ -99,9 +98,8 @@ TEST_F(change, reader_becomes_the_writer_and_a_reader_again)
 	EXPECT_EQ(7, byte);
 	EXPECT_EQ(SIGSEGV, sm_poke(self->v.view + offset, 9));
 	/* Others read beside it, and see what it wrote. */
-	EXPECT_EQ(0, peer_get(&self->peer, self->handle, nowait));
-	EXPECT_EQ(0, peer_copy(&self->peer, SECMEM_IOC_READ, self->handle,
-			       LENGTH - 1, &byte, 1, NULL));
+	EXPECT_EQ(0, peer_acquire(&self->peer, self->handle, nowait, &there));
+	EXPECT_EQ(0, peer_touch(&self->peer, there + LENGTH - 1, 1, &byte));
 	EXPECT_EQ(8, byte);
 	EXPECT_ACCESS(SECMEM_READ, 2, 0);
 	EXPECT_EQ(0, sm_release(self->v.fd, self->handle));
@@ -123,7 +121,8 @@ TEST_F(change, up_waits_for_other_readers_and_others_may_read_meanwhile)
 	unsigned char byte;
 	uint64_t offset;
 
-	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ, &offset));
+	ASSERT_EQ(0,
+		  sm_acquire(self->v.fd, self->handle, SECMEM_READ, &offset));
 	ASSERT_EQ(0, peer_get(&self->peer, self->handle, SECMEM_READ));
 	/* Without waiting, and until a deadline: the READ stays held. */
 	EXPECT_EQ(-EAGAIN, up_at_once(self->v.fd, self->handle));
@@ -224,12 +223,13 @@ TEST_F(change, closing_secret_is_switched_down_alone)
 	struct sm_call call = up_call(self->v.fd, self->handle);
 	uint64_t offset, other;
 
-	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ, &offset));
+	ASSERT_EQ(0,
+		  sm_acquire(self->v.fd, self->handle, SECMEM_READ, &offset));
 	ASSERT_EQ(0, peer_get(&self->peer, self->handle, SECMEM_READ));
 	ASSERT_EQ(0, sm_call_start(&call));
 	WAIT_FOR_WAITERS(1);
-	EXPECT_EQ(-EAGAIN, sm_close_at(self->v.fd, self->handle, SECMEM_NOWAIT,
-				       0));
+	EXPECT_EQ(-EAGAIN,
+		  sm_close_at(self->v.fd, self->handle, SECMEM_NOWAIT, 0));
 	EXPECT_EQ(-EKEYREVOKED, sm_call_finish(&call));
 	EXPECT_EQ(-EKEYREVOKED, up(self->v.fd, self->handle));
 	/* The READ is held as before. */
@@ -241,8 +241,7 @@ TEST_F(change, closing_secret_is_switched_down_alone)
 
 	ASSERT_EQ(0, sm_create(self->v.fd, LENGTH, &other));
 	ASSERT_EQ(0, sm_acquire(self->v.fd, other, SECMEM_WRITE, &offset));
-	EXPECT_EQ(-EAGAIN,
-		  sm_close_at(self->v.fd, other, SECMEM_NOWAIT, 0));
+	EXPECT_EQ(-EAGAIN, sm_close_at(self->v.fd, other, SECMEM_NOWAIT, 0));
 	EXPECT_EQ(0, down(self->v.fd, other));
 	EXPECT_EQ(0, sm_touch(self->v.view + offset, NULL));
 	EXPECT_EQ(SIGSEGV, sm_poke(self->v.view + offset, 1));
@@ -254,7 +253,8 @@ TEST_F(change, down_says_what_the_canary_does_and_has_happened)
 {
 	uint64_t offset;
 
-	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ, &offset));
+	ASSERT_EQ(0,
+		  sm_acquire(self->v.fd, self->handle, SECMEM_READ, &offset));
 	ASSERT_EQ(0, up(self->v.fd, self->handle));
 	EXPECT_EQ(0, sm_poke(self->v.view + offset - 1, 0x55));
 	EXPECT_EQ(0, sm_poke(self->v.view + offset - 2, 0x55));
@@ -428,7 +428,8 @@ TEST_F_TIMEOUT(change, no_touch_is_refused_and_no_writer_gets_in_between,
 	pid = sm_fork(intruder_run, &in);
 	ASSERT_LT(0, pid);
 	ASSERT_EQ(0, sm_event_wait(in.ready));
-	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_WRITE, &offset));
+	ASSERT_EQ(0,
+		  sm_acquire(self->v.fd, self->handle, SECMEM_WRITE, &offset));
 	at = self->v.view + offset;
 	at[1] = 0;
 	t.at = at;

@@ -113,6 +113,77 @@ int secmem_release(struct secmem_access *access)
 	return error;
 }
 
+static int switch_up(struct secmem__use *use, int64_t timeout,
+		     struct secmem_access *access)
+{
+	struct secmem_op op = {
+		.size = sizeof(op),
+		.flags = SECMEM_WRITE,
+		.handle = access->secret.handle,
+	};
+	struct secmem__wait wait = {
+		.use = use,
+		.request = SECMEM_IOC_SWITCH,
+		.argument = &op,
+		.flags = &op.flags,
+		.deadline = &op.deadline,
+		.timeout = timeout,
+		.secret = access->secret,
+		.exclusive = 1,
+	};
+	int error = secmem__wait(&wait);
+
+	if (error)
+		return error;
+	secmem__order_begin(access->secret, SECMEM_WRITE);
+	access->flags = SECMEM_WRITE;
+	return 0;
+}
+
+static int switch_down(const struct secmem__use *use,
+		       struct secmem_access *access)
+{
+	struct secmem_op op = {
+		.size = sizeof(op),
+		.flags = SECMEM_READ,
+		.handle = access->secret.handle,
+	};
+	int error;
+
+	secmem__order_end(access->secret, SECMEM_WRITE);
+	error = secmem__call(use, SECMEM_IOC_SWITCH, &op);
+	/* With these it has happened. */
+	if (!error || error == -EBADMSG || error == -EIO)
+		access->flags = SECMEM_READ;
+	return error;
+}
+
+int secmem_switch(struct secmem_access *access, uint32_t flags, int64_t timeout)
+{
+	uint32_t mode = flags & ~SECMEM_NOWAIT;
+	struct secmem__use use;
+	int error = secmem__timeout_check(timeout);
+
+	if (error)
+		return error;
+	if (!access->data || (mode != SECMEM_READ && mode != SECMEM_WRITE))
+		return -EINVAL;
+	if (flags & SECMEM_NOWAIT)
+		timeout = 0;
+	error = secmem__grant_get(access->secret.grant, &use);
+	if (error)
+		return error;
+	if (mode == access->flags ||
+	    !secmem__held_is(access->secret, access->serial))
+		error = -EINVAL;
+	else if (mode == SECMEM_WRITE)
+		error = switch_up(&use, timeout, access);
+	else
+		error = switch_down(&use, access);
+	secmem__grant_put(&use);
+	return error;
+}
+
 void secmem_access_cleanup(struct secmem_access *access)
 {
 	int saved = errno;

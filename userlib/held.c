@@ -163,26 +163,44 @@ int secmem__held_add(secmem_secret_t secret, uint32_t flags, int callback,
 	}
 }
 
-int secmem__held_remove(secmem_secret_t secret, uint64_t serial)
+/* The entry with that serial number, if it is one of that secret. */
+static struct entry *entry_find(secmem_secret_t secret, uint64_t serial,
+				struct table **table)
 {
 	uint32_t place = serial & ((1U << PLACE_BITS) - 1);
-	struct table *table = table_now(place / TABLE_ENTRIES);
-	uint64_t state = serial >> PLACE_BITS;
 	struct entry *entry;
 
-	if (!table || !(state & 1))
-		return 0;
+	*table = table_now(place / TABLE_ENTRIES);
+	if (!*table || !(serial >> PLACE_BITS & 1))
+		return NULL;
 	/*
 	 * The grant is compared, too: a forked child gives out the same serial
 	 * numbers as its parent did, but its grants have other names.
 	 */
-	entry = &table->entries[place % TABLE_ENTRIES];
+	entry = &(*table)->entries[place % TABLE_ENTRIES];
 	if (atomic_load(&entry->grant) != secret.grant ||
-	    atomic_load(&entry->handle) != secret.handle ||
-	    !entry_free(table, entry, state))
+	    atomic_load(&entry->handle) != secret.handle)
+		return NULL;
+	return entry;
+}
+
+int secmem__held_remove(secmem_secret_t secret, uint64_t serial)
+{
+	struct table *table;
+	struct entry *entry = entry_find(secret, serial, &table);
+
+	if (!entry || !entry_free(table, entry, serial >> PLACE_BITS))
 		return 0;
-	hint = place;
+	hint = serial & ((1U << PLACE_BITS) - 1);
 	return 1;
+}
+
+int secmem__held_is(secmem_secret_t secret, uint64_t serial)
+{
+	struct table *table;
+	struct entry *entry = entry_find(secret, serial, &table);
+
+	return entry && atomic_load(&entry->state) == serial >> PLACE_BITS;
 }
 
 int secmem__holds(secmem_secret_t secret, int exclusive)

@@ -128,6 +128,7 @@ int secmem__wait(struct secmem__wait *wait);
 int secmem__held_add(secmem_secret_t secret, uint32_t flags, int callback,
 		     uint64_t *serial);
 int secmem__held_remove(secmem_secret_t secret, uint64_t serial);
+int secmem__held_is(secmem_secret_t secret, uint64_t serial);
 int secmem__holds(secmem_secret_t secret, int exclusive);
 
 #endif /* _LIBSECMEM_INTERNAL_H */

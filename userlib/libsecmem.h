@@ -247,6 +247,21 @@ int secmem_acquire(secmem_secret_t secret, uint32_t flags, int64_t timeout,
 		   struct secmem_access *access) SECMEM_MUST_CHECK;
 
 /*
+ * Turns a READ access into the WRITE access, or that into a READ access, which
+ * is held all the while: nobody else writes in between, data stays good, and no
+ * touch of it is refused. flags is what it is to be, and SECMEM_NOWAIT for
+ * timeout 0. To SECMEM_WRITE it waits for all other accesses, also this
+ * process's own; it is -EDEADLK where another call waits for the same, or where
+ * this thread is inside a callback on the same secret; -EPERM where the secret
+ * is sealed; -EKEYREVOKED where it is closing. To SECMEM_READ it waits for
+ * nobody, and says -EBADMSG as secmem_release does: then it has happened. Else
+ * an error changes nothing, and access->flags says which it is. -EINVAL: it is
+ * that already, or was released.
+ */
+int secmem_switch(struct secmem_access *access, uint32_t flags,
+		  int64_t timeout) SECMEM_MUST_CHECK;
+
+/*
  * Ends the access and zeroes *access; with a zeroed one it does nothing and
  * returns 0. Whatever it returns, the access has ended: -EBADMSG (something
  * wrote beside the data), -EKEYREVOKED (the secret was revoked). A copy of the
