@@ -115,17 +115,19 @@ static int secmem_switch_up_try(struct secmem_waiter *waiter, u32 generation,
 	holder = secmem_holder_find_held(grant, place);
 	if (!holder)
 		return -EINVAL;
-	if (secmem_holder_raise(place, holder)) {
-		secmem_switch_zap(grant, place);
-		secmem_switch_insert(grant, place, true);
-		secmem_place_move(place, SECMEM_EVENT_SWITCH_UP);
-		return 0;
+	if (!secmem_holder_raise(place, holder)) {
+		if (!*first && atomic_xchg(&place->cold->switching, 1))
+			return -EDEADLK;
+		*first = true;
+		atomic64_or(SECMEM_WORD_SLOW, &holder->word);
+		/* Before S, one may have been given back without the lock. */
+		if (!secmem_holder_raise(place, holder))
+			return SECMEM_MUST_WAIT;
 	}
-	if (!*first && atomic_xchg(&place->cold->switching, 1))
-		return -EDEADLK;
-	*first = true;
-	atomic64_or(SECMEM_WORD_SLOW, &holder->word);
-	return SECMEM_MUST_WAIT;
+	secmem_switch_zap(grant, place);
+	secmem_switch_insert(grant, place, true);
+	secmem_place_move(place, SECMEM_EVENT_SWITCH_UP);
+	return 0;
 }
 
 static int secmem_switch_up_wait(struct secmem_waiter *waiter, u32 generation,

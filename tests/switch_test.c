@@ -232,6 +232,8 @@ TEST_F(change, closing_secret_is_switched_down_alone)
 		  sm_close_at(self->v.fd, self->handle, SECMEM_NOWAIT, 0));
 	EXPECT_EQ(-EKEYREVOKED, sm_call_finish(&call));
 	EXPECT_EQ(-EKEYREVOKED, up(self->v.fd, self->handle));
+	EXPECT_EQ(-EINVAL, down(self->v.fd, self->handle));
+	EXPECT_ACCESS(SECMEM_READ, 2, 0);
 	/* The READ is held as before. */
 	EXPECT_EQ(0, sm_touch(self->v.view + offset, NULL));
 	EXPECT_EQ(0, sm_release(self->v.fd, self->handle));

@@ -10,8 +10,8 @@ static const char * const secmem_state_names[SECMEM_STATES] = {
 };
 
 static const char * const secmem_event_names[SECMEM_EVENTS] = {
-	"CREATE", "HOLD_READ", "HOLD_WRITE", "COPY_OUT", "COPY_IN",
-	"DROP",	  "DROP_LAST", "SEAL",	     "CLOSE",	 "REVOKE",
+	"CREATE", "HOLD_READ", "HOLD_WRITE", "COPY_OUT",    "COPY_IN", "DROP",
+	"DROP_LAST", "SWITCH_UP", "SWITCH_DOWN", "SEAL", "CLOSE", "REVOKE",
 };
 
 /* What a writer, a reader and a closer are told; and the state after it. */
@@ -64,6 +64,23 @@ static int secmem_lifecycle_expect(enum secmem_state state,
 			return -EINVAL;
 		*next = gone ? SECMEM_CLOSED : SECMEM_OPEN;
 		return 0;
+	case SECMEM_EVENT_SWITCH_UP:
+		if (gone)
+			return -EKEYREVOKED;
+		if (state != SECMEM_READING)
+			return -EINVAL;
+		if (sealed)
+			return -EPERM;
+		*next = SECMEM_WRITING;
+		return 0;
+	case SECMEM_EVENT_SWITCH_DOWN:
+		if (state == SECMEM_CLOSED)
+			return -EKEYREVOKED;
+		if (state == SECMEM_WRITING)
+			*next = SECMEM_READING;
+		return state == SECMEM_WRITING || state == SECMEM_CLOSING ?
+			       0 :
+			       -EINVAL;
 	case SECMEM_EVENT_SEAL:
 		if (gone)
 			return -EKEYREVOKED;

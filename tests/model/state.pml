@@ -8,7 +8,7 @@
 #define WRITING 3
 #define CLOSING 4
 
-#define EVENTS 10
+#define EVENTS 12
 #define EV_CREATE 0
 #define EV_HOLD_READ 1
 #define EV_HOLD_WRITE 2
@@ -16,9 +16,11 @@
 #define EV_COPY_IN 4
 #define EV_DROP 5
 #define EV_DROP_LAST 6
-#define EV_SEAL 7
-#define EV_CLOSE 8
-#define EV_REVOKE 9
+#define EV_SWITCH_UP 7
+#define EV_SWITCH_DOWN 8
+#define EV_SEAL 9
+#define EV_CLOSE 10
+#define EV_REVOKE 11
 
 #define OK 0
 #define WAIT 1
@@ -27,8 +29,8 @@
 #define INVALID 4
 #define FAILED 5			/* ENXIO, EMFILE, ENOMEM, EAGAIN, EINTR */
 
-hidden byte row_next[50];
-hidden byte row_verdict[50];
+hidden byte row_next[60];
+hidden byte row_verdict[60];
 
 #define ROW(from, event, to, what)				\
 	row_next[from * EVENTS + EV_##event] = to;		\
