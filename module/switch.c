@@ -124,7 +124,7 @@ static int secmem_switch_up_try(struct secmem_waiter *waiter, u32 generation,
 		if (!secmem_holder_raise(place, holder))
 			return SECMEM_MUST_WAIT;
 	}
-	secmem_switch_zap(grant, place);
+	/* Read-only entries of these pages stand there: they let more, no less. */
 	secmem_switch_insert(grant, place, true);
 	secmem_place_move(place, SECMEM_EVENT_SWITCH_UP);
 	return 0;

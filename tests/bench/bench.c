@@ -75,6 +75,7 @@ enum work {
 	PAIR_READ,
 	PAIR_WRITE,
 	NESTED,
+	CHANGE,
 	COPY_OUT,
 	COPY_IN,
 	CREATE_DESTROY,
@@ -145,6 +146,19 @@ static int pair(struct item *item, bool write)
 	return way->shut(item);
 }
 
+/* An item that is open to be read is written, and read on. */
+static int change(struct item *item)
+{
+	int ret = way->change(item, true);
+
+	if (ret)
+		return ret;
+	touch(item, true);
+	ret = way->change(item, false);
+	touch(item, false);
+	return ret;
+}
+
 static int copy_out(struct item *item, void *buffer, size_t length)
 {
 	int ret;
@@ -191,6 +205,8 @@ static bool offered(const struct ask *ask)
 		return way->open;
 	case NESTED:
 		return way->open && way->counts;
+	case CHANGE:
+		return way->change;
 	case COPY_OUT:
 		return way->open || way->read;
 	case COPY_IN:
@@ -215,6 +231,9 @@ static int repeat(const struct ask *ask, struct item *item)
 			break;
 		case PAIR_WRITE:
 			ret = pair(item, true);
+			break;
+		case CHANGE:
+			ret = change(item);
 			break;
 		case COPY_OUT:
 			ret = copy_out(item, buffer, ask->length);
@@ -498,7 +517,7 @@ static int serve(const struct ask *ask, struct told *told)
 	ret = item_kept(ask->length, 0, &item);
 	if (ret)
 		return ret;
-	if (ask->held || ask->work == NESTED) {
+	if (ask->held || ask->work == NESTED || ask->work == CHANGE) {
 		ret = way->open(item, false);
 		if (ret)
 			return ret;
@@ -509,7 +528,7 @@ static int serve(const struct ask *ask, struct told *told)
 		ret = repeat_threads(ask, told);
 	else
 		ret = repeat_alone(ask, item, told);
-	if (ask->held || ask->work == NESTED)
+	if (ask->held || ask->work == NESTED || ask->work == CHANGE)
 		ret = ret ?: way->shut(item);
 	return ret;
 }
@@ -714,6 +733,7 @@ static const struct {
 	{ "pair, 16 pages", PAIR_READ, 16 * PAGE - 96, 2 },
 	{ "write pair, 1 page", PAIR_WRITE, 4000, 1 },
 	{ "nested pair", NESTED, 4000, 1 },
+	{ "switch to write and back, 1 page", CHANGE, 4000, 1 },
 	{ "copy 32 bytes out", COPY_OUT, 32, 1 },
 	{ "copy 32 bytes in", COPY_IN, 32, 1 },
 	{ "copy 4 KiB out", COPY_OUT, PAGE, 1 },
@@ -738,7 +758,7 @@ static void section_single(bool spinner)
 			.spinner = spinner,
 		};
 
-		if (spinner && i > 4)
+		if (spinner && i > 5)
 			break;
 		compare_ways(spinner ? "beside-a-thread" : "single",
 			     singles[i].name, &ask, workers, count, rounds);

@@ -465,6 +465,18 @@ static int secmem_shut_item(struct item *item)
 	return result(ioctl(device, SECMEM_IOC_RELEASE, &op));
 }
 
+static int secmem_change_item(struct item *item, bool write)
+{
+	struct secmem_op op = {
+		.size = sizeof(op),
+		.flags = write ? SECMEM_WRITE : SECMEM_READ,
+		.handle = item->handle,
+		.deadline = write ? SECMEM_FOREVER : 0,
+	};
+
+	return result(ioctl(device, SECMEM_IOC_SWITCH, &op));
+}
+
 /* The same by value. */
 
 static int value_open(struct item *item, bool write)
@@ -629,6 +641,7 @@ const struct way ways[] = {
 		.destroy = anonymous_destroy,
 		.open = anonymous_open,
 		.shut = anonymous_shut,
+		.change = anonymous_open,
 	},
 	{
 		.name = "guarded",
@@ -636,6 +649,7 @@ const struct way ways[] = {
 		.destroy = guarded_destroy,
 		.open = anonymous_open,
 		.shut = anonymous_shut,
+		.change = anonymous_open,
 	},
 	{
 		.name = "counted",
@@ -652,6 +666,7 @@ const struct way ways[] = {
 		.destroy = sodium_destroy,
 		.open = sodium_open,
 		.shut = sodium_shut,
+		.change = sodium_open,
 	},
 	{
 		.name = "memfd_secret",
@@ -660,6 +675,7 @@ const struct way ways[] = {
 		.destroy = anonymous_destroy,
 		.open = anonymous_open,
 		.shut = anonymous_shut,
+		.change = anonymous_open,
 		.share = memfd_share,
 		.adopt = memfd_adopt,
 	},
@@ -687,6 +703,7 @@ const struct way ways[] = {
 		.destroy = anonymous_destroy,
 		.open = pkey_open,
 		.shut = pkey_shut,
+		.change = pkey_open,
 	},
 	{
 		.name = "secmem",
@@ -696,6 +713,7 @@ const struct way ways[] = {
 		.destroy = secmem_destroy_item,
 		.open = secmem_open_item,
 		.shut = secmem_shut_item,
+		.change = secmem_change_item,
 		.read = secmem_read_item,
 		.write = secmem_write_item,
 		.share = secmem_share_item,

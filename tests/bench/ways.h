@@ -30,6 +30,8 @@ struct way {
 	/* These two go around touches. */
 	int (*open)(struct item *item, bool write);
 	int (*shut)(struct item *item);
+	/* An open item is to be written, or to be read again. */
+	int (*change)(struct item *item, bool write);
 	/* Copies. For a way without them they are open, memcpy, shut. */
 	int (*read)(struct item *item, void *buffer, size_t length);
 	int (*write)(struct item *item, const void *buffer, size_t length);
