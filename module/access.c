@@ -201,6 +201,22 @@ trace:
 	return ret;
 }
 
+/*
+ * An access was given back under the lock, and others of the holder stand: perhaps
+ * since one waits to be switched up. If none does any more, S goes.
+ */
+static void secmem_holder_dropped_slow(struct secmem_place *place,
+				       struct secmem_holder *holder)
+{
+	lockdep_assert_held(&place->lock);
+	if (!(atomic64_read(&holder->word) & SECMEM_WORD_SLOW))
+		return;
+	if (READ_ONCE(place->cold->switching))
+		secmem_place_wake(place, SECMEM_END_NONE);
+	else
+		atomic64_andnot(SECMEM_WORD_SLOW, &holder->word);
+}
+
 /**
  * secmem_access_release - end an access
  * @grant: entered by the current mm
@@ -243,7 +259,7 @@ int secmem_access_release(struct secmem_grant *grant,
 	if (!write) {
 		ret = secmem_holder_drop(place, holder);
 		if (!ret)
-			secmem_place_wake_switching(place);
+			secmem_holder_dropped_slow(place, holder);
 		if (ret <= 0)
 			goto out;
 		ret = 0;

@@ -323,9 +323,12 @@ void secmem_place_settle(struct secmem_place *place)
 				  holder);
 		ended = true;
 	}
-	if (ended)
-		secmem_place_step(place, place->generation,
-				  secmem_place_drop_event(place));
+	if (!ended)
+		return;
+	secmem_place_step(place, place->generation,
+			  secmem_place_drop_event(place));
+	/* Who would switch up waits for that, though he himself holds it. */
+	secmem_place_wake(place, SECMEM_END_NONE);
 }
 
 /* End a holder that was abandoned. If it wrote, the secret may be half written. */

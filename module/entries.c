@@ -99,8 +99,7 @@ int secmem_entries_prepare(struct secmem_grant *grant,
  * secmem_entries_insert - put page-table entries of a secret into a view
  * @grant: the grant
  * @vma: its view, from secmem_view_find() under the same mmap_lock
- * @place: a secret that it covers, with none of these entries there, or, for a WRITE
- * access, read-only ones of the same pages
+ * @place: a secret that it covers, with none of these entries there
  * @first: the first page, of the secret's
  * @count: how many
  * @write: for a WRITE access; entries are writable where @vma is, too
@@ -130,4 +129,26 @@ int secmem_entries_insert(struct secmem_grant *grant,
 	return apply_to_page_range(vma->vm_mm, start,
 				   (unsigned long)count << PAGE_SHIFT,
 				   secmem_entries_insert_pte, &in);
+}
+
+/**
+ * secmem_entries_widen - let what is mapped be written
+ * @grant: the grant
+ * @vma: its view, from secmem_view_find() under the same mmap_lock
+ * @place: a secret that it covers; read-only entries of its pages may stand
+ *
+ * On x86 a processor that still has the old entry walks anew when it meets a write,
+ * so the new one is written over it. Others may go on with what they have: there the
+ * old entry goes first, with a flush.
+ *
+ * Context: as secmem_entries_insert().
+ * Return: as secmem_entries_insert().
+ */
+int secmem_entries_widen(struct secmem_grant *grant, struct vm_area_struct *vma,
+			 struct secmem_place *place)
+{
+	if (!IS_ENABLED(CONFIG_X86))
+		secmem_entries_zap(grant, place);
+	return secmem_entries_insert(grant, vma, place, 0, place->bytes.count,
+				     true);
 }

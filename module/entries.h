@@ -18,5 +18,7 @@ int secmem_entries_insert(struct secmem_grant *grant,
 			  struct secmem_place *place, unsigned int first,
 			  unsigned int count, bool write);
 void secmem_entries_zap(struct secmem_grant *grant, struct secmem_place *place);
+int secmem_entries_widen(struct secmem_grant *grant, struct vm_area_struct *vma,
+			 struct secmem_place *place);
 
 #endif /* _SECMEM_ENTRIES_H */

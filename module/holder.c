@@ -75,6 +75,12 @@ void secmem_holder_end(struct secmem_grant *grant, struct secmem_place *place,
 		secmem_place_set(place, SECMEM_IS_WRITTEN, 0);
 	else
 		atomic_sub(secmem_word_count(word), &place->readers);
+	/* Whoever waits to switch it up finds that nothing is held. */
+	if (unlikely(place->cold && place->cold->switches == holder)) {
+		place->cold->switches = NULL;
+		WRITE_ONCE(place->cold->switching, NULL);
+		secmem_place_wake(place, SECMEM_END_NONE);
+	}
 	secmem_count_add(accesses, -1);
 	hlist_del_init(&holder->by_place);
 	secmem_grant_untie(grant);

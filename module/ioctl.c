@@ -18,8 +18,8 @@
 #include "ioctl.h"
 #include "protect.h"
 #include "secret.h"
-#include "view.h"
 #include "switch.h"
+#include "view.h"
 #include "wait.h"
 #include "watch.h"
 

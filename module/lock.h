@@ -33,13 +33,13 @@
  *	The locks below are waited for.
  *
  *     mm->flip			of struct secmem_mm
- *	Zaps by releases in one mm, one at a time: two at once would make
+ *	Zaps by RELEASE and SWITCH in one mm, one at a time: two at once would make
  *	mmu_gather flush the whole mm. Under place->lock because a release takes
  *	it for its zap alone, and a place's lock is never asked for with it. Held
  *	for one zap; who is killed goes on without it.
  *
  *     mapping->i_mmap_rwsem, page-table lock	(core mm's)
- *	A zap takes them. Who zaps holds place->lock, and a release mm->flip,
+ *	A zap takes them. Who zaps holds place->lock, and a RELEASE mm->flip,
  *	too. A touch and an ACQUIRE, which zap in the caller's own view, hold
  *	its mmap_lock; a touch that meets place->lock held by another, that
  *	alone. Core mm holds i_mmap_rwsem while a stranger's view changes; so

@@ -72,7 +72,10 @@ struct secmem_cold {
 	atomic_t closing;		/* the latest generation whose close was
 					 * left as an errand; only grows
 					 */
-	atomic_t switching;		/* 1: a call waits to switch up */
+	void *switching;		/* the call that waits to switch up, or NULL:
+					 * set under lock, and may leave without
+					 */
+	struct secmem_holder *switches;	/* its holder; protected by place->lock */
 	struct list_head lingers;	/* protected by secmem_linger_lock */
 	struct work_struct settle;	/* holds a reference to the vault */
 	struct work_struct tell;	/* pollers; holds a reference to the vault */
@@ -172,7 +175,7 @@ void secmem_place_wake(struct secmem_place *place, enum secmem_end end);
 /* An access has ended, and others have not. With the lock. */
 static inline void secmem_place_wake_switching(struct secmem_place *place)
 {
-	if (unlikely(place->cold && atomic_read(&place->cold->switching)))
+	if (unlikely(place->cold && READ_ONCE(place->cold->switching)))
 		secmem_place_wake(place, SECMEM_END_NONE);
 }
 

@@ -15,7 +15,8 @@
  * Who waits to switch up says so in two places. The place's ->switching has one at a
  * time: a second one would wait for the first one's access, and the first for his. And
  * the holder's word has S, with which no access of it is given back without the lock:
- * so whoever gives one back sees that somebody waits, and wakes.
+ * so whoever gives one back sees that somebody waits, and wakes. Who gives up takes his
+ * name from ->switching; S is taken by whoever has the lock next and finds it in vain.
  */
 #include "end.h"
 #include "entries.h"
@@ -40,13 +41,14 @@ static void secmem_switch_zap(struct secmem_grant *grant,
 
 /*
  * Put new ones in, by the new mode. mmap_lock is only tried under the secret's lock:
- * without it there are none, and the next touch brings them.
+ * without it they are not there, or read-only, and the next touch brings them.
  */
 static void secmem_switch_insert(struct secmem_grant *grant,
 				 struct secmem_place *place, bool write)
 {
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
+	int ret = 0;
 
 	lockdep_assert_held(&place->lock);
 	if (!mmap_read_trylock(mm))
@@ -54,11 +56,25 @@ static void secmem_switch_insert(struct secmem_grant *grant,
 	vma = secmem_view_find(grant);
 	/* An access from an earlier view has no page tables in this one. */
 	if (secmem_view_holds(vma, grant, place) &&
-	    secmem_holder_find(grant, place)->view == grant->view_number &&
-	    secmem_entries_insert(grant, vma, place, 0, place->bytes.count,
-				  write))
+	    secmem_holder_find(grant, place)->view == grant->view_number)
+		ret = write ? secmem_entries_widen(grant, vma, place) :
+			      secmem_entries_insert(grant, vma, place, 0,
+						    place->bytes.count, false);
+	if (ret)
 		secmem_entries_zap(grant, place);
 	mmap_read_unlock(mm);
+}
+
+/* What STAT tells of it: that of one moment. */
+static void secmem_switch_count(struct secmem_place *place, bool write)
+{
+	lockdep_assert_held(&place->lock);
+	preempt_disable();
+	write_seqcount_begin(&place->seq);
+	secmem_place_set(place, SECMEM_IS_WRITTEN, write);
+	atomic_add(write ? -1 : 1, &place->readers);
+	write_seqcount_end(&place->seq);
+	preempt_enable();
 }
 
 /* From one READ to the WRITE, if nobody else holds the secret. */
@@ -77,8 +93,7 @@ static bool secmem_holder_raise(struct secmem_place *place,
 				       secmem_word_empty(place->generation) |
 					       (word & SECMEM_WORD_ABANDONED) |
 					       SECMEM_WORD_WRITE | 1));
-	atomic_dec(&place->readers);
-	secmem_place_set(place, SECMEM_IS_WRITTEN, 1);
+	secmem_switch_count(place, true);
 	return true;
 }
 
@@ -89,20 +104,51 @@ static void secmem_holder_lower(struct secmem_place *place,
 	s64 word = atomic64_read(&holder->word);
 
 	lockdep_assert_held(&place->lock);
-	secmem_place_set(place, SECMEM_IS_WRITTEN, 0);
 	/* This comes before the word: who nests counts himself after that. */
-	atomic_inc(&place->readers);
+	secmem_switch_count(place, false);
 	while (!atomic64_try_cmpxchg(&holder->word, &word,
 				     word & ~SECMEM_WORD_WRITE))
 		;
 }
 
 /*
+ * With the lock: stand as the one who waits. Whoever must not wait only looks whether
+ * there is one.
+ */
+static int secmem_switch_begin(struct secmem_waiter *waiter,
+			       struct secmem_holder *holder)
+{
+	struct secmem_cold *cold = waiter->place->cold;
+	void *other = NULL;
+
+	lockdep_assert_held(&waiter->place->lock);
+	/* secmem_waiter_end() makes one. */
+	if (!cold)
+		return SECMEM_MUST_WAIT;
+	if (waiter->flags & SECMEM_NOWAIT)
+		return READ_ONCE(cold->switching) ? -EDEADLK : SECMEM_MUST_WAIT;
+	if (!try_cmpxchg(&cold->switching, &other, (void *)waiter) &&
+	    other != waiter)
+		return -EDEADLK;
+	cold->switches = holder;
+	atomic64_or(SECMEM_WORD_SLOW, &holder->word);
+	return SECMEM_MUST_WAIT;
+}
+
+/* The caller does not wait any more. It may be without the lock. */
+static void secmem_switch_end(struct secmem_waiter *waiter)
+{
+	struct secmem_cold *cold = READ_ONCE(waiter->place->cold);
+
+	if (cold)
+		cmpxchg(&cold->switching, (void *)waiter, NULL);
+}
+
+/*
  * With the lock: switch up, if that is possible now. SECMEM_MUST_WAIT where accesses
  * are in the way; then the caller is the one who waits for that.
  */
-static int secmem_switch_up_try(struct secmem_waiter *waiter, u32 generation,
-				bool *first)
+static int secmem_switch_up_try(struct secmem_waiter *waiter, u32 generation)
 {
 	struct secmem_place *place = waiter->place;
 	struct secmem_grant *grant = waiter->grant;
@@ -115,23 +161,21 @@ static int secmem_switch_up_try(struct secmem_waiter *waiter, u32 generation,
 	holder = secmem_holder_find_held(grant, place);
 	if (!holder)
 		return -EINVAL;
+	if (!secmem_bytes_sound(&place->bytes, 0, place->bytes.length))
+		return -EIO;
 	if (!secmem_holder_raise(place, holder)) {
-		if (!*first && atomic_xchg(&place->cold->switching, 1))
-			return -EDEADLK;
-		*first = true;
-		atomic64_or(SECMEM_WORD_SLOW, &holder->word);
+		ret = secmem_switch_begin(waiter, holder);
 		/* Before S, one may have been given back without the lock. */
-		if (!secmem_holder_raise(place, holder))
-			return SECMEM_MUST_WAIT;
+		if (ret != SECMEM_MUST_WAIT ||
+		    !secmem_holder_raise(place, holder))
+			return ret;
 	}
-	/* Read-only entries of these pages stand there: they let more, no less. */
 	secmem_switch_insert(grant, place, true);
 	secmem_place_move(place, SECMEM_EVENT_SWITCH_UP);
 	return 0;
 }
 
-static int secmem_switch_up_wait(struct secmem_waiter *waiter, u32 generation,
-				 bool *first)
+static int secmem_switch_up(struct secmem_waiter *waiter, u32 generation)
 {
 	int ret;
 
@@ -139,38 +183,19 @@ static int secmem_switch_up_wait(struct secmem_waiter *waiter, u32 generation,
 		ret = secmem_place_lock_wait(waiter);
 		if (ret)
 			return ret;
-		ret = secmem_switch_up_try(waiter, generation, first);
-		if (ret == SECMEM_MUST_WAIT)
+		ret = secmem_switch_up_try(waiter, generation);
+		if (ret == SECMEM_MUST_WAIT) {
 			ret = secmem_waiter_begin(waiter);
-		else
+		} else {
+			secmem_switch_end(waiter);
 			secmem_place_unlock(waiter->place);
+		}
 		if (ret != SECMEM_MUST_WAIT)
 			return ret;
 		ret = secmem_waiter_end(waiter);
 		if (ret)
 			return ret;
 	}
-}
-
-static int secmem_switch_up(struct secmem_grant *grant,
-			    struct secmem_place *place, u32 generation,
-			    u32 flags, s64 deadline)
-{
-	struct secmem_waiter waiter;
-	bool first = false;
-	int ret;
-
-	secmem_place_need_cold(place);
-	secmem_waiter_setup(&waiter, grant, place, flags & SECMEM_NOWAIT,
-			    deadline);
-	ret = secmem_switch_up_wait(&waiter, generation, &first);
-	if (first) {
-		/* In this order: nobody else sets S before he is the first. */
-		atomic64_andnot(SECMEM_WORD_SLOW,
-				&secmem_holder_find(grant, place)->word);
-		atomic_set_release(&place->cold->switching, 0);
-	}
-	return ret;
 }
 
 static int secmem_switch_down(struct secmem_grant *grant,
@@ -192,8 +217,8 @@ static int secmem_switch_down(struct secmem_grant *grant,
 	/* Nothing is written any more when the canary is looked at. */
 	secmem_switch_zap(grant, place);
 	ret = secmem_secret_mend(place);
-	secmem_holder_lower(place, holder);
 	secmem_switch_insert(grant, place, false);
+	secmem_holder_lower(place, holder);
 	secmem_place_move(place, SECMEM_EVENT_SWITCH_DOWN);
 out:
 	secmem_place_unlock(place);
@@ -216,9 +241,17 @@ int secmem_access_switch(struct secmem_grant *grant, struct secmem_place *place,
 			 u32 generation, u32 flags, s64 deadline)
 {
 	bool write = flags & SECMEM_WRITE;
-	int ret = write ? secmem_switch_up(grant, place, generation, flags,
-					   deadline) :
-			  secmem_switch_down(grant, place, generation);
+	struct secmem_waiter waiter;
+	int ret;
+
+	if (write) {
+		secmem_waiter_setup(&waiter, grant, place,
+				    flags & SECMEM_NOWAIT, deadline);
+		ret = secmem_switch_up(&waiter, generation);
+		secmem_switch_end(&waiter);
+	} else {
+		ret = secmem_switch_down(grant, place, generation);
+	}
 
 	trace_secmem_switch(grant->vault->number,
 			    secmem_handle_make(grant->vault, place->slot,

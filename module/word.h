@@ -23,8 +23,8 @@
  *	F	frozen: nobody nests
  *	L	it lingers: what stands stays for a while when the number is 0
  *	A	abandoned: the grant's mm has ended, or its file is gone
- *	S	slow: an access waits to be switched up; an unnest takes the lock, and
- *		wakes. Set under place->lock, cleared by who waits [-]
+ *	S	slow: an access waits to be switched up, or did; an unnest takes the
+ *		lock, and wakes. Set and cleared under place->lock
  *	D	dropped: of that generation the grant gets nothing more; of an empty
  *		holder alone. Set under the vault's keep_lock, and under place->lock
  *		where others know the grant; cleared under keep_lock when the grant
@@ -37,10 +37,10 @@
  *	   |                        |
  *	   |        end [l]         |        A holder with A or F set takes no new
  *	   |  <---------------------+        access. mark [-] sets A on any of the
- *	   |                                 states but empty, when the mm has ended
- *	 empty                               or the file is gone; reap [l] ends it.
- *	   |  ^
- *	   |  |     drop, end [l]            freeze [-] sets F on "L, 0", when another
+ *	   |              switch [l]^        states but empty, when the mm has ended
+ *	 empty           down, up   |        or the file is gone; reap [l] ends it.
+ *	   |  ^                     v
+ *	   |  |     drop, end [l]   1        freeze [-] sets F on "L, 0", when another
  *	   |  +---------------------+        view is about to be made; the next access
  *	   |        begin READ [l]  |        ends it first [l].
  *	   +---------------------> 1  <---> 2  <---> 3 ...
@@ -53,7 +53,7 @@
  *	   |      settle, end [l]   v
  *	   +---------------------- L, 0	   settle [l] takes L from all of these
  *
- * So without L the number leaves 0, and reaches it, under place->lock alone. The
+ * (A switch up comes from "L, 1", too.) So without L the number leaves 0, and reaches it, under place->lock alone. The
  * generation is that of the secret which the place serves; it is written under
  * place->lock, when no holder stands. Of a place that has served and rests the root
  * holder's word has F; of one that has never served it is 0, and no secret has the

@@ -173,6 +173,26 @@ TEST_F(change, up_waits_for_accesses_of_its_own)
 	EXPECT_ACCESS(0, 0, 0);
 }
 
+/* Another thread gives the access back that one waits to switch. */
+TEST_F(change, access_that_is_given_back_is_not_switched)
+{
+	struct sm_call call = up_call(self->v.fd, self->handle);
+
+	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ, NULL));
+	ASSERT_EQ(0, peer_get(&self->peer, self->handle, SECMEM_READ));
+	ASSERT_EQ(0, sm_call_start(&call));
+	WAIT_FOR_WAITERS(1);
+	EXPECT_EQ(0, sm_release(self->v.fd, self->handle));
+	EXPECT_EQ(-EINVAL, sm_call_finish(&call));
+	/* It is in nobody's way any more. */
+	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ, NULL));
+	EXPECT_EQ(-EAGAIN, up_at_once(self->v.fd, self->handle));
+	EXPECT_EQ(0, peer_release(&self->peer, self->handle));
+	EXPECT_EQ(0, up_at_once(self->v.fd, self->handle));
+	EXPECT_EQ(0, sm_release(self->v.fd, self->handle));
+	EXPECT_ACCESS(0, 0, 0);
+}
+
 TEST_F(change, second_that_tries_would_wait_for_the_first)
 {
 	struct sm_call call = up_call(self->v.fd, self->handle);

@@ -99,7 +99,8 @@ int secmem_release(struct secmem_access *access)
 {
 	struct secmem_access ended = *access;
 	struct secmem__use use;
-	int error, held;
+	uint32_t held;
+	int error;
 
 	if (!access->data)
 		return 0;
@@ -108,18 +109,31 @@ int secmem_release(struct secmem_access *access)
 	held = secmem__held_remove(ended.secret, ended.serial);
 	if (error)
 		return error;
-	error = held ? release(&use, ended.secret, ended.flags) : -EINVAL;
+	error = held ? release(&use, ended.secret, held) : -EINVAL;
 	secmem__grant_put(&use);
 	return error;
 }
 
-static int switch_up(struct secmem__use *use, int64_t timeout,
-		     struct secmem_access *access)
+/* A cancelled SWITCH may have succeeded already; if not, this is refused. */
+static void switch_undo(struct secmem__wait *wait)
+{
+	const struct secmem_op *up = wait->argument;
+	struct secmem_op op = {
+		.size = sizeof(op),
+		.flags = SECMEM_READ,
+		.handle = up->handle,
+	};
+
+	(void)secmem__ioctl(wait->use->grant->fd, SECMEM_IOC_SWITCH, &op);
+}
+
+static int switch_up(struct secmem__use *use, secmem_secret_t secret,
+		     int64_t timeout)
 {
 	struct secmem_op op = {
 		.size = sizeof(op),
 		.flags = SECMEM_WRITE,
-		.handle = access->secret.handle,
+		.handle = secret.handle,
 	};
 	struct secmem__wait wait = {
 		.use = use,
@@ -128,34 +142,27 @@ static int switch_up(struct secmem__use *use, int64_t timeout,
 		.flags = &op.flags,
 		.deadline = &op.deadline,
 		.timeout = timeout,
-		.secret = access->secret,
+		.secret = secret,
 		.exclusive = 1,
+		.undo = switch_undo,
 	};
 	int error = secmem__wait(&wait);
 
-	if (error)
-		return error;
-	secmem__order_begin(access->secret, SECMEM_WRITE);
-	access->flags = SECMEM_WRITE;
-	return 0;
+	if (!error)
+		secmem__order_begin(secret, SECMEM_WRITE);
+	return error;
 }
 
-static int switch_down(const struct secmem__use *use,
-		       struct secmem_access *access)
+static int switch_down(const struct secmem__use *use, secmem_secret_t secret)
 {
 	struct secmem_op op = {
 		.size = sizeof(op),
 		.flags = SECMEM_READ,
-		.handle = access->secret.handle,
+		.handle = secret.handle,
 	};
-	int error;
 
-	secmem__order_end(access->secret, SECMEM_WRITE);
-	error = secmem__call(use, SECMEM_IOC_SWITCH, &op);
-	/* With these it has happened. */
-	if (!error || error == -EBADMSG || error == -EIO)
-		access->flags = SECMEM_READ;
-	return error;
+	secmem__order_end(secret, SECMEM_WRITE);
+	return secmem__call(use, SECMEM_IOC_SWITCH, &op);
 }
 
 int secmem_switch(struct secmem_access *access, uint32_t flags, int64_t timeout)
@@ -163,6 +170,7 @@ int secmem_switch(struct secmem_access *access, uint32_t flags, int64_t timeout)
 	uint32_t mode = flags & ~SECMEM_NOWAIT;
 	struct secmem__use use;
 	int error = secmem__timeout_check(timeout);
+	uint32_t held;
 
 	if (error)
 		return error;
@@ -173,13 +181,20 @@ int secmem_switch(struct secmem_access *access, uint32_t flags, int64_t timeout)
 	error = secmem__grant_get(access->secret.grant, &use);
 	if (error)
 		return error;
-	if (mode == access->flags ||
-	    !secmem__held_is(access->secret, access->serial))
+	/* By the record: a copy of the struct may have been switched. */
+	held = secmem__held_flags(access->secret, access->serial);
+	if (!held || held == mode)
 		error = -EINVAL;
 	else if (mode == SECMEM_WRITE)
-		error = switch_up(&use, timeout, access);
+		error = switch_up(&use, access->secret, timeout);
 	else
-		error = switch_down(&use, access);
+		error = switch_down(&use, access->secret);
+	/* With the last two it has happened. */
+	if (!error ||
+	    (mode == SECMEM_READ && (error == -EBADMSG || error == -EIO))) {
+		secmem__held_set_flags(access->secret, access->serial, mode);
+		access->flags = mode;
+	}
 	secmem__grant_put(&use);
 	return error;
 }

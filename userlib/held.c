@@ -184,23 +184,40 @@ static struct entry *entry_find(secmem_secret_t secret, uint64_t serial,
 	return entry;
 }
 
-int secmem__held_remove(secmem_secret_t secret, uint64_t serial)
+uint32_t secmem__held_remove(secmem_secret_t secret, uint64_t serial)
 {
 	struct table *table;
 	struct entry *entry = entry_find(secret, serial, &table);
+	uint32_t flags;
 
-	if (!entry || !entry_free(table, entry, serial >> PLACE_BITS))
+	if (!entry)
+		return 0;
+	flags = atomic_load(&entry->flags);
+	if (!entry_free(table, entry, serial >> PLACE_BITS))
 		return 0;
 	hint = serial & ((1U << PLACE_BITS) - 1);
-	return 1;
+	return flags;
 }
 
-int secmem__held_is(secmem_secret_t secret, uint64_t serial)
+uint32_t secmem__held_flags(secmem_secret_t secret, uint64_t serial)
+{
+	struct table *table;
+	struct entry *entry = entry_find(secret, serial, &table);
+	uint32_t flags = entry ? atomic_load(&entry->flags) : 0;
+
+	return entry && atomic_load(&entry->state) == serial >> PLACE_BITS ?
+		       flags :
+		       0;
+}
+
+void secmem__held_set_flags(secmem_secret_t secret, uint64_t serial,
+			    uint32_t flags)
 {
 	struct table *table;
 	struct entry *entry = entry_find(secret, serial, &table);
 
-	return entry && atomic_load(&entry->state) == serial >> PLACE_BITS;
+	if (entry)
+		atomic_store(&entry->flags, flags);
 }
 
 int secmem__holds(secmem_secret_t secret, int exclusive)

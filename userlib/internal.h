@@ -127,8 +127,11 @@ int secmem__wait(struct secmem__wait *wait);
  */
 int secmem__held_add(secmem_secret_t secret, uint32_t flags, int callback,
 		     uint64_t *serial);
-int secmem__held_remove(secmem_secret_t secret, uint64_t serial);
-int secmem__held_is(secmem_secret_t secret, uint64_t serial);
+/* Its mode; 0: there is none such. */
+uint32_t secmem__held_remove(secmem_secret_t secret, uint64_t serial);
+uint32_t secmem__held_flags(secmem_secret_t secret, uint64_t serial);
+void secmem__held_set_flags(secmem_secret_t secret, uint64_t serial,
+			    uint32_t flags);
 int secmem__holds(secmem_secret_t secret, int exclusive);
 
 #endif /* _LIBSECMEM_INTERNAL_H */

@@ -254,9 +254,11 @@ int secmem_acquire(secmem_secret_t secret, uint32_t flags, int64_t timeout,
  * process's own; it is -EDEADLK where another call waits for the same, or where
  * this thread is inside a callback on the same secret; -EPERM where the secret
  * is sealed; -EKEYREVOKED where it is closing. To SECMEM_READ it waits for
- * nobody, and says -EBADMSG as secmem_release does: then it has happened. Else
- * an error changes nothing, and access->flags says which it is. -EINVAL: it is
- * that already, or was released.
+ * nobody, and says -EBADMSG as secmem_release does, or -EIO (memory under it is
+ * bad): then it has happened. Else an error changes nothing, and access->flags
+ * says which it is. -EINVAL: it is that already, or was released. A copy of the
+ * struct stands for the same access; no thread may release it while another
+ * switches it.
  */
 int secmem_switch(struct secmem_access *access, uint32_t flags,
 		  int64_t timeout) SECMEM_MUST_CHECK;

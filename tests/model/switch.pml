@@ -29,7 +29,8 @@ bit lock;
 byte count[GRANTS];
 bit slow[GRANTS], write[GRANTS];
 
-bit switching;				/* cold->switching */
+byte switching;				/* cold->switching: raiser + 1 */
+byte switches;				/* cold->switches: grant + 1 */
 byte queue;				/* who sleeps: 1 << raiser */
 byte impatient = 1;			/* who may give up: 1 << raiser */
 
@@ -67,16 +68,25 @@ inline release(g)
 			write[g] = 0;
 			count[g]--;
 			if
-			:: !count[g] -> slow[g] = 0
+			:: !count[g] ->
+				/* secmem_holder_end() */
+				slow[g] = 0;
+				if
+				:: switches == g + 1 ->
+					switches = 0;
+					switching = 0
+				:: else
+				fi
 			:: else
 			fi
 		};
-		/* secmem_place_move(), secmem_place_wake_switching() */
 		if
 		:: !count[0] && !count[1] -> wake_all()
 #ifndef MUTANT_SWITCH_UNTOLD
+		/* secmem_place_move(), secmem_holder_dropped_slow() */
 		:: (count[0] || count[1]) && switching -> wake_all()
 #endif
+		:: !switching && count[g] -> slow[g] = 0
 		:: else
 		fi;
 		lock = 0
@@ -107,7 +117,7 @@ inline raise(t)
 /* secmem_switch_up(), and then the release */
 proctype raiser(byte t)
 {
-	bit first, got, done;
+	bit got, done;
 
 again:
 	atomic { !lock -> lock = 1 };
@@ -116,21 +126,18 @@ again:
 	:: got -> lock = 0; goto out
 	:: else
 	fi;
+	/* secmem_switch_begin() */
 #ifndef MUTANT_SWITCH_TWO
-	if
-	:: first
-	:: else ->
-		/* atomic_xchg() */
-		atomic {
-			if
-			:: switching -> lock = 0; goto out
-			:: else -> switching = 1; first = 1
-			fi
-		}
-	fi;
+	atomic {
+		if
+		:: switching && switching != t + 1 -> lock = 0; goto out
+		:: else -> switching = t + 1
+		fi
+	};
 #else
-	switching = 1; first = 1;
+	switching = t + 1;
 #endif
+	switches = GRANT_OF(t) + 1;
 	slow[GRANT_OF(t)] = 1;
 #ifndef MUTANT_SWITCH_LOOKS_ONCE
 	raise(t);
@@ -150,17 +157,16 @@ again:
 	fi;
 	goto again;
 out:
-	if
-	:: first ->
-#ifdef MUTANT_SWITCH_SLOW_LAST
-		switching = 0;
-		slow[GRANT_OF(t)] = 0
-#else
-		slow[GRANT_OF(t)] = 0;
-		switching = 0
+	/* secmem_switch_end() */
+	atomic {
+		if
+		:: switching == t + 1 -> switching = 0
+		:: else
+		fi
+	};
+#ifdef MUTANT_SWITCH_SLOW_UNLOCKED
+	slow[GRANT_OF(t)] = 0;
 #endif
-	:: else
-	fi;
 	release(GRANT_OF(t));
 	promise_alone
 }

@@ -37,7 +37,7 @@
  * one in the past makes a call that would
  * wait fail with ETIMEDOUT, after trying once. A wait that a signal ends
  * returns EINTR and is never restarted by the kernel. A call that takes no
- * deadline (RELEASE, SEAL, DROP, REVOKE, EXPORT) waits for no access of others; where
+ * deadline (RELEASE, SWITCH to READ, SEAL, DROP, REVOKE, EXPORT) waits for no access of others; where
  * a thread of another process that has a grant of the secret is in the middle of a
  * call, it may wait for that, and returns EINTR only when it is being killed. One
  * with SECMEM_NOWAIT, or with a deadline in the past, waits for that, too, but
@@ -53,8 +53,8 @@
  *   EACCES       the file answers another address space, or its grant lacks
  *                the right that the call needs
  *   EAGAIN       the call would wait, and SECMEM_NOWAIT is set
- *   EBADMSG      the canary beside the data was damaged; a RELEASE that says
- *                so has happened, a WRITE that says so has written, a CLOSE
+ *   EBADMSG      the canary beside the data was damaged; a RELEASE, or a SWITCH
+ *                to READ, that says so has happened, a WRITE that says so has written, a CLOSE
  *                that says so has closed
  *   EBUSY        SEAL: a WRITE access is held; DROP: this grant holds an access;
  *                mmap: the grant has a view, or accesses from its last one, or
@@ -65,11 +65,11 @@
  *   EFAULT       a pointer of the caller's leads nowhere, or into shut memory
  *   EINTR        a signal ended the wait, or the caller is being killed
  *   EINVAL       a field is outside its range, unknown or not zero; or RELEASE
- *                of what this grant does not hold
+ *                or SWITCH of what this grant does not hold
  *   EIO          memory under the secret is known to be bad (a hardware error,
  *                or hard_offline_page), and is not touched any more: READ,
- *                WRITE, COMPARE and ACQUIRE of what lies in it, RELEASE of a
- *                WRITE access (which has happened). The bytes there are lost;
+ *                WRITE, COMPARE, ACQUIRE and SWITCH of what lies in it, RELEASE
+ *                of a WRITE access, and SWITCH to READ (which have happened). The bytes there are lost;
  *                CLOSE is 0, wipes the rest, and nobody gets that memory again
  *   EKEYREVOKED  the secret is closed or closing, or this grant has dropped it, or
  *                it was made before this address space took over the vault's
@@ -231,7 +231,7 @@ struct secmem_info {
  * too busy to run a worker, or where others hold the secret's lock or the worker
  * up, for a few such spells), in which any thread of the process may read the bytes
  * without an access, and the next ACQUIRE for READ finds them in place. CLOSE,
- * REVOKE, WRITE and ACQUIRE for WRITE, a suspend, munmap followed by mmap, and
+ * REVOKE, WRITE, ACQUIRE for WRITE and SWITCH, a suspend, munmap followed by mmap, and
  * the end of the address space end that at once and wait for none of it. Until it
  * has ended, INFO counts it among the accesses, and STAT says protection READ
  * with 0 readers; a vault whose last file was closed meanwhile is counted as long.
@@ -304,13 +304,13 @@ struct secmem_acquire_args {
  * (one may take a fault, and wait for a moment), and its pointers stay good.
  *   SECMEM_WRITE: the READ access becomes the WRITE access. Needs WRITE. It waits until
  *     no other access is held, also none of this grant's own; READs may begin
- *     meanwhile, as while an ACQUIRE for WRITE waits. Of two calls that wait for this,
- *     the second is EDEADLK: each would wait for the other's access. An error leaves
- *     the READ access held.
- *   SECMEM_READ: the WRITE access becomes a READ access, as if it were released, and
- *     acquired at once: others may READ. It never waits for an access; also while the
- *     secret is closing. EBADMSG and EIO are as of RELEASE: it has happened. deadline
- *     is 0, and NOWAIT not set.
+ *     meanwhile, as while an ACQUIRE for WRITE waits. Where one such call waits, any
+ *     other that would have to wait is EDEADLK: each would wait for the other's access.
+ *     An error leaves the READ access held.
+ *   SECMEM_READ: the WRITE access becomes a READ access: others may READ. It never
+ *     waits for an access; also while the secret is closing. With EBADMSG and EIO, as
+ *     of RELEASE, it has happened. What was switched does not linger. deadline is 0,
+ *     and NOWAIT not set.
  * Errors: EAGAIN, EBADMSG, EDEADLK, EINTR, EINVAL (no such access is held), EIO,
  * EKEYREVOKED, ENOENT, EPERM (sealed, also while it waited), ETIMEDOUT, EACCES.
  *
