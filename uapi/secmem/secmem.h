@@ -54,8 +54,8 @@
  *                the right that the call needs
  *   EAGAIN       the call would wait, and SECMEM_NOWAIT is set
  *   EBADMSG      the canary beside the data was damaged; a RELEASE, or a SWITCH
- *                to READ, that says so has happened, a WRITE that says so has written, a CLOSE
- *                that says so has closed
+ *                to READ, that says so has happened, a WRITE that says so has
+ *                written, a CLOSE that says so has closed
  *   EBUSY        SEAL: a WRITE access is held; DROP: this grant holds an access;
  *                mmap: the grant has a view, or accesses from its last one, or
  *                of a process that has just ended; CREATE: the machine is about
@@ -69,8 +69,9 @@
  *   EIO          memory under the secret is known to be bad (a hardware error,
  *                or hard_offline_page), and is not touched any more: READ,
  *                WRITE, COMPARE, ACQUIRE and SWITCH of what lies in it, RELEASE
- *                of a WRITE access, and SWITCH to READ (which have happened). The bytes there are lost;
- *                CLOSE is 0, wipes the rest, and nobody gets that memory again
+ *                of a WRITE access, and SWITCH to READ (which have happened).
+ *                The bytes there are lost; CLOSE is 0, wipes the rest, and nobody
+ *                gets that memory again
  *   EKEYREVOKED  the secret is closed or closing, or this grant has dropped it, or
  *                it was made before this address space took over the vault's
  *                file; CREATE: the vault was ended by the administrator
