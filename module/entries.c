@@ -99,7 +99,8 @@ int secmem_entries_prepare(struct secmem_grant *grant,
  * secmem_entries_insert - put page-table entries of a secret into a view
  * @grant: the grant
  * @vma: its view, from secmem_view_find() under the same mmap_lock
- * @place: a secret that it covers, with none of these entries there
+ * @place: a secret that it covers, with none of these entries there, but for
+ * secmem_entries_widen()
  * @first: the first page, of the secret's
  * @count: how many
  * @write: for a WRITE access; entries are writable where @vma is, too

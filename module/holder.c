@@ -78,8 +78,8 @@ void secmem_holder_end(struct secmem_grant *grant, struct secmem_place *place,
 	/* Whoever waits to switch it up finds that nothing is held. */
 	if (unlikely(place->cold && place->cold->switches == holder)) {
 		place->cold->switches = NULL;
-		WRITE_ONCE(place->cold->switching, NULL);
-		secmem_place_wake(place, SECMEM_END_NONE);
+		if (xchg(&place->cold->switching, NULL))
+			secmem_place_wake(place, SECMEM_END_NONE);
 	}
 	secmem_count_add(accesses, -1);
 	hlist_del_init(&holder->by_place);

@@ -16,6 +16,7 @@
  *	begin	the first access
  *	nest	one access more, without a lock; unnest: one less
  *	drop	one access less, under the lock
+ *	raise	the one READ becomes the WRITE; lower: the other way round
  *	end	all accesses go, and the page-table entries
  *	settle	what lingers ends; what is held will not linger
  *	freeze	what lingers is not nested on

@@ -33,17 +33,17 @@
  *	The locks below are waited for.
  *
  *     mm->flip			of struct secmem_mm
- *	Zaps by RELEASE and SWITCH in one mm, one at a time: two at once would make
- *	mmu_gather flush the whole mm. Under place->lock because a release takes
- *	it for its zap alone, and a place's lock is never asked for with it. Held
- *	for one zap; who is killed goes on without it.
+ *	Zaps by RELEASE and SWITCH to READ in one mm, one at a time: two at once
+ *	would make mmu_gather flush the whole mm. Under place->lock because a
+ *	release takes it for its zap alone, and a place's lock is never asked for
+ *	with it. Held for one zap; who is killed goes on without it.
  *
  *     mapping->i_mmap_rwsem, page-table lock	(core mm's)
- *	A zap takes them. Who zaps holds place->lock, and a RELEASE mm->flip,
- *	too. A touch and an ACQUIRE, which zap in the caller's own view, hold
- *	its mmap_lock; a touch that meets place->lock held by another, that
- *	alone. Core mm holds i_mmap_rwsem while a stranger's view changes; so
- *	only a worker zaps there.
+ *	A zap takes them. Who zaps holds place->lock; a RELEASE and a SWITCH to
+ *	READ mm->flip, too. A touch, an ACQUIRE and a SWITCH to WRITE, which zap
+ *	in the caller's own view, hold its mmap_lock; a touch that meets
+ *	place->lock held by another, that alone. Core mm holds i_mmap_rwsem while
+ *	a stranger's view changes; so only a worker zaps there.
  *
  *     vault->keep_lock
  *	Who keeps the vault, from which era on, and who has dropped which of its

@@ -170,8 +170,6 @@ static int secmem_secret_close_wait(struct secmem_waiter *waiter,
 		if (ret != SECMEM_MUST_WAIT)
 			return ret == -EKEYREVOKED ? 0 : ret;
 		ret = secmem_waiter_end(waiter);
-		if (waiter->end != SECMEM_END_NONE)
-			return waiter->end == SECMEM_END_DAMAGED ? -EBADMSG : 0;
 		if (ret)
 			return ret;
 	}
@@ -199,7 +197,16 @@ int secmem_secret_close(struct secmem_grant *grant, struct secmem_place *place,
 	int ret;
 
 	secmem_waiter_setup(&waiter, grant, place, flags, deadline);
+	/*
+	 * It may be woken for another reason, and while it comes to look, the
+	 * secret ends, and its place serves another. So it stays in the queue,
+	 * where it is told.
+	 */
+	waiter.stays = true;
 	ret = secmem_secret_close_wait(&waiter, generation);
+	secmem_waiter_leave(&waiter);
+	if (waiter.end != SECMEM_END_NONE)
+		ret = waiter.end == SECMEM_END_DAMAGED ? -EBADMSG : 0;
 	trace_secmem_close(place->vault->number,
 			   secmem_handle_make(place->vault, place->slot,
 					      generation),
@@ -223,7 +230,7 @@ static int secmem_secret_revoke_wait(struct secmem_waiter *waiter)
 		else
 			schedule();
 	}
-	finish_wait(queue, &waiter->entry);
+	secmem_waiter_leave(waiter);
 	return ret;
 }
 

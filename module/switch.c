@@ -16,7 +16,8 @@
  * time: a second one would wait for the first one's access, and the first for his. And
  * the holder's word has S, with which no access of it is given back without the lock:
  * so whoever gives one back sees that somebody waits, and wakes. Who gives up takes his
- * name from ->switching; S is taken by whoever has the lock next and finds it in vain.
+ * name from ->switching; S is taken by the next who gives an access of that holder back
+ * with the lock, others being left, and finds that nobody waits.
  */
 #include "end.h"
 #include "entries.h"
@@ -65,7 +66,7 @@ static void secmem_switch_insert(struct secmem_grant *grant,
 	mmap_read_unlock(mm);
 }
 
-/* What STAT tells of it: that of one moment. */
+/* What STAT tells of it changes in one step. */
 static void secmem_switch_count(struct secmem_place *place, bool write)
 {
 	lockdep_assert_held(&place->lock);
@@ -165,10 +166,12 @@ static int secmem_switch_up_try(struct secmem_waiter *waiter, u32 generation)
 		return -EIO;
 	if (!secmem_holder_raise(place, holder)) {
 		ret = secmem_switch_begin(waiter, holder);
-		/* Before S, one may have been given back without the lock. */
-		if (ret != SECMEM_MUST_WAIT ||
-		    !secmem_holder_raise(place, holder))
+		if (ret != SECMEM_MUST_WAIT)
 			return ret;
+		/* Before S, one may have been given back without the lock. */
+		if (!secmem_holder_raise(place, holder))
+			return secmem_holder_held(holder) ? SECMEM_MUST_WAIT :
+							    -EINVAL;
 	}
 	secmem_switch_insert(grant, place, true);
 	secmem_place_move(place, SECMEM_EVENT_SWITCH_UP);

@@ -40,14 +40,15 @@ static int secmem_waiter_wake(struct wait_queue_entry *entry,
 	struct secmem_waiter *waiter = container_of(entry, struct secmem_waiter,
 						    entry);
 
-	if (key)
+	/* The next secret of the place ends, too, while this one is leaving. */
+	if (key && waiter->end == SECMEM_END_NONE)
 		waiter->end = (unsigned long)key;
 	return default_wake_function(entry, mode, sync, key);
 }
 
 /**
  * secmem_waiter_queue - put a call into the queue of a secret
- * @waiter: from secmem_waiter_setup()
+ * @waiter: from secmem_waiter_setup(); it may stand there
  * @mode: how it will sleep
  *
  * Context: The caller holds the secret's lock, and has a cold part for it.
@@ -55,10 +56,28 @@ static int secmem_waiter_wake(struct wait_queue_entry *entry,
 void secmem_waiter_queue(struct secmem_waiter *waiter, unsigned int mode)
 {
 	lockdep_assert_held(&waiter->place->lock);
-	init_waitqueue_func_entry(&waiter->entry, secmem_waiter_wake);
-	waiter->entry.private = current;
-	INIT_LIST_HEAD(&waiter->entry.entry);
+	if (!waiter->stands) {
+		init_waitqueue_func_entry(&waiter->entry, secmem_waiter_wake);
+		waiter->entry.private = current;
+		INIT_LIST_HEAD(&waiter->entry.entry);
+		waiter->stands = true;
+	}
 	prepare_to_wait(&waiter->place->cold->waitq, &waiter->entry, mode);
+}
+
+/**
+ * secmem_waiter_leave - take a call out of the queue, if it stands there
+ * @waiter: from secmem_waiter_setup()
+ *
+ * After this, @waiter->end says whether the secret ended while it stood there.
+ *
+ * Context: Process context.
+ */
+void secmem_waiter_leave(struct secmem_waiter *waiter)
+{
+	if (waiter->stands)
+		finish_wait(&waiter->place->cold->waitq, &waiter->entry);
+	waiter->stands = false;
 }
 
 /**
@@ -93,6 +112,8 @@ void secmem_waiter_setup(struct secmem_waiter *waiter,
 	waiter->grant = grant;
 	waiter->flags = flags;
 	waiter->deadline = deadline;
+	waiter->stays = false;
+	waiter->stands = false;
 	waiter->queued = false;
 	waiter->settled = false;
 	waiter->settling = false;
@@ -235,7 +256,9 @@ int secmem_waiter_end(struct secmem_waiter *waiter)
 					  secmem_waiter_moment(waiter) :
 					  waiter->deadline,
 				  mode);
-	finish_wait(&cold->waitq, &waiter->entry);
+	__set_current_state(TASK_RUNNING);
+	if (!waiter->stays)
+		secmem_waiter_leave(waiter);
 	if (!ret && signal_pending_state(mode, current))
 		ret = -EINTR;
 	atomic_dec(&cold->waiters);

@@ -17,6 +17,8 @@ struct secmem_waiter {
 	struct secmem_grant *grant;	/* constant: by which it came */
 	u32 flags;			/* constant: SECMEM_NOWAIT or 0 */
 	s64 deadline;			/* constant */
+	bool stays;			/* constant: in the queue until it leaves */
+	bool stands;			/* in the queue */
 	bool queued;
 	bool settled;			/* what lingered has been seen to */
 	bool settling;			/* by a worker, which is waited for */
@@ -45,5 +47,6 @@ void secmem_waiter_setup(struct secmem_waiter *waiter,
 			 u32 flags, s64 deadline);
 int secmem_waiter_begin(struct secmem_waiter *waiter);
 int secmem_waiter_end(struct secmem_waiter *waiter);
+void secmem_waiter_leave(struct secmem_waiter *waiter);
 
 #endif /* _SECMEM_WAIT_H */

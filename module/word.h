@@ -53,11 +53,11 @@
  *	   |      settle, end [l]   v
  *	   +---------------------- L, 0	   settle [l] takes L from all of these
  *
- * (A switch up comes from "L, 1", too.) So without L the number leaves 0, and reaches it, under place->lock alone. The
- * generation is that of the secret which the place serves; it is written under
- * place->lock, when no holder stands. Of a place that has served and rests the root
- * holder's word has F; of one that has never served it is 0, and no secret has the
- * generation 0.
+ * (A switch up comes from "L, 1", too.) So without L the number leaves 0, and reaches
+ * it, under place->lock alone. The generation is that of the secret which the place
+ * serves; it is written under place->lock, when no holder stands. Of a place that has
+ * served and rests the root holder's word has F; of one that has never served it is 0,
+ * and no secret has the generation 0.
  */
 struct secmem_holder {
 	atomic64_t word;

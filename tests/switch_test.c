@@ -63,6 +63,16 @@ static int peer_get(struct peer *peer, uint64_t handle, uint32_t flags)
 	return peer_acquire(peer, handle, flags, &offset);
 }
 
+static int peer_switch(struct peer *peer, uint64_t handle, uint32_t mode)
+{
+	struct peer_ask ask = { .what = PEER_CALL,
+				.nr = SECMEM_IOC_SWITCH,
+				.handle = handle,
+				.flags = mode };
+
+	return peer_ask(peer, &ask, NULL);
+}
+
 static struct sm_call up_call(int fd, uint64_t handle)
 {
 	return (struct sm_call){ .fd = fd,
@@ -322,6 +332,8 @@ TEST_F(change, signal_ends_the_wait_and_nothing_else)
 	sm_call_interrupt(&call);
 	EXPECT_EQ(-EINTR, sm_call_finish(&call));
 	EXPECT_ACCESS(SECMEM_READ, 2, 0);
+	/* It is in nobody's way any more. */
+	EXPECT_EQ(-EAGAIN, up_at_once(self->v.fd, self->handle));
 	EXPECT_EQ(0, peer_release(&self->peer, self->handle));
 	EXPECT_EQ(0, up(self->v.fd, self->handle));
 	EXPECT_EQ(0, sm_release(self->v.fd, self->handle));
@@ -351,6 +363,120 @@ TEST_F(change, what_lingers_is_waited_for_by_nobody)
 	close(fd);
 }
 
+#define LINGERS 20 /* times: some of them come before the tick */
+
+/* Nor is it left as one that writes, where it lingered itself. */
+TEST_F(change, writer_that_lingered_as_a_reader_does_not_linger)
+{
+	struct secmem_create_args c;
+	struct secmem_status st;
+	uint64_t offset;
+	int i;
+
+	ASSERT_EQ(0, sm_create_as(self->v.fd, LENGTH, 0, SECMEM_CREATE_LINGER,
+				  NULL, 0, &c));
+	for (i = 0; i < LINGERS; i++) {
+		ASSERT_EQ(0, sm_acquire(self->v.fd, c.handle, SECMEM_READ,
+					&offset));
+		ASSERT_EQ(0, up_at_once(self->v.fd, c.handle));
+		ASSERT_EQ(0, sm_release(self->v.fd, c.handle));
+		EXPECT_EQ(SIGSEGV, sm_poke(self->v.view + offset, 1));
+		ASSERT_EQ(0, sm_stat(self->v.fd, c.handle, &st));
+		EXPECT_EQ(0, st.protection);
+		EXPECT_EQ(0, st.writers);
+	}
+}
+
+/* Another process's entries that linger are in the way for a moment alone. */
+TEST_F(change, up_that_must_not_wait_gets_what_lingers)
+{
+	struct secmem_create_args c;
+	int i, fd;
+
+	ASSERT_EQ(0, sm_create_as(self->v.fd, LENGTH, 0, SECMEM_CREATE_LINGER,
+				  NULL, 0, &c));
+	ASSERT_EQ(0, sm_export(self->v.fd, c.handle,
+			       SECMEM_RIGHT_READ | SECMEM_RIGHT_MAP, &fd));
+	ASSERT_EQ(0, peer_give(&self->peer, fd));
+	ASSERT_EQ(0, peer_map_view(&self->peer, VIEW, PROT_READ));
+	for (i = 0; i < LINGERS; i++) {
+		ASSERT_EQ(0,
+			  sm_acquire(self->v.fd, c.handle, SECMEM_READ, NULL));
+		ASSERT_EQ(0, peer_get(&self->peer, c.handle, SECMEM_READ));
+		ASSERT_EQ(0, peer_release(&self->peer, c.handle));
+		EXPECT_EQ(0, up_at_once(self->v.fd, c.handle));
+		EXPECT_EQ(0, sm_release(self->v.fd, c.handle));
+	}
+	close(fd);
+}
+
+/* A grant of one secret, which is not the vault's first, switches alike. */
+TEST_F(change, grantee_switches_what_it_holds)
+{
+	unsigned char byte = 0;
+	uint64_t offset;
+	void *view;
+	int fd;
+
+	ASSERT_EQ(0, sm_export(self->v.fd, self->handle,
+			       SECMEM_RIGHT_READ | SECMEM_RIGHT_WRITE |
+				       SECMEM_RIGHT_MAP,
+			       &fd));
+	view = sm_map(fd, VIEW, PROT_READ | PROT_WRITE);
+	ASSERT_NE(MAP_FAILED, view);
+	ASSERT_EQ(0, sm_acquire(fd, self->handle, SECMEM_READ, &offset));
+	/* The vault's own access is in the way. */
+	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ, NULL));
+	EXPECT_EQ(-EAGAIN, up_at_once(fd, self->handle));
+	EXPECT_EQ(0, sm_release(self->v.fd, self->handle));
+	ASSERT_EQ(0, up_at_once(fd, self->handle));
+	EXPECT_ACCESS(SECMEM_WRITE, 0, 1);
+	EXPECT_EQ(0, sm_poke((unsigned char *)view + offset, 0x42));
+	ASSERT_EQ(0, down(fd, self->handle));
+	EXPECT_EQ(SIGSEGV, sm_poke((unsigned char *)view + offset, 0x43));
+	EXPECT_EQ(0, sm_read(self->v.fd, self->handle, &byte, 0, 1));
+	EXPECT_EQ(0x42, byte);
+	EXPECT_EQ(0, sm_release(fd, self->handle));
+	munmap(view, VIEW);
+	close(fd);
+}
+
+/* Killed after it became the writer: half written. As a reader again: whole. */
+TEST_F(change, process_that_dies_as_the_writer_leaves_it_torn)
+{
+	unsigned char byte;
+
+	ASSERT_EQ(0, peer_get(&self->peer, self->handle, SECMEM_READ));
+	ASSERT_EQ(0, peer_switch(&self->peer, self->handle,
+				 SECMEM_WRITE | SECMEM_NOWAIT));
+	ASSERT_EQ(0, peer_switch(&self->peer, self->handle, SECMEM_READ));
+	ASSERT_EQ(128 + SIGKILL, peer_kill(&self->peer));
+	EXPECT_EQ(0, sm_read(self->v.fd, self->handle, &byte, 0, 1));
+
+	ASSERT_EQ(0, peer_start_with(&self->peer, self->v.fd, self->handle,
+				     SECMEM_RIGHT_READ | SECMEM_RIGHT_WRITE |
+					     SECMEM_RIGHT_MAP,
+				     VIEW));
+	ASSERT_EQ(0, peer_get(&self->peer, self->handle, SECMEM_READ));
+	ASSERT_EQ(0, peer_switch(&self->peer, self->handle,
+				 SECMEM_WRITE | SECMEM_NOWAIT));
+	ASSERT_EQ(128 + SIGKILL, peer_kill(&self->peer));
+	EXPECT_EQ(-EOWNERDEAD, sm_read(self->v.fd, self->handle, &byte, 0, 1));
+}
+
+TEST_F(change, revoke_ends_the_wait)
+{
+	struct sm_call call = up_call(self->v.fd, self->handle);
+
+	ASSERT_EQ(0, sm_acquire(self->v.fd, self->handle, SECMEM_READ, NULL));
+	ASSERT_EQ(0, peer_get(&self->peer, self->handle, SECMEM_READ));
+	ASSERT_EQ(0, sm_call_start(&call));
+	WAIT_FOR_WAITERS(1);
+	ASSERT_EQ(0, sm_revoke(self->v.fd, self->handle));
+	EXPECT_EQ(-EKEYREVOKED, sm_call_finish(&call));
+	EXPECT_EQ(-EKEYREVOKED, sm_release(self->v.fd, self->handle));
+}
+
 TEST_F(change, nonsense_changes_nothing)
 {
 	int fd;
@@ -376,6 +502,10 @@ TEST_F(change, nonsense_changes_nothing)
 	EXPECT_ACCESS(SECMEM_READ, 1, 0);
 	ASSERT_EQ(0, up(self->v.fd, self->handle));
 	EXPECT_EQ(-EINVAL, up(self->v.fd, self->handle));
+	EXPECT_EQ(-EINVAL, sm_op(self->v.fd, SECMEM_IOC_SWITCH, self->handle,
+				 SECMEM_READ | SECMEM_NOWAIT, 0));
+	EXPECT_EQ(-EINVAL, sm_op(self->v.fd, SECMEM_IOC_SWITCH, self->handle,
+				 SECMEM_READ, 1));
 	EXPECT_ACCESS(SECMEM_WRITE, 0, 1);
 	EXPECT_EQ(0, sm_release(self->v.fd, self->handle));
 	/* What others hold is not switched. */

@@ -673,6 +673,47 @@ TEST_F_TIMEOUT(unscheduled, of_two_that_wait_to_drop_one_has_dropped,
 	close(fd);
 }
 
+/*
+ * Who waited to switch an access up that is given back is in nobody's way any
+ * more, though he has not run since.
+ */
+TEST_F_TIMEOUT(unscheduled, waiting_switch_is_over_with_its_access,
+	       SM_LOOP_TIMEOUT)
+{
+	struct sm_call call = { .fd = self->v.fd,
+				.call = SECMEM_IOC_SWITCH,
+				.handle = self->own,
+				.flags = SECMEM_WRITE,
+				.deadline = SECMEM_FOREVER };
+	struct sched_param param = {};
+	cpu_set_t set;
+	int fd;
+
+	ASSERT_EQ(0, sm_export(self->v.fd, self->own, SECMEM_RIGHT_READ, &fd));
+	ASSERT_EQ(0, sm_acquire(self->v.fd, self->own, SECMEM_READ, NULL));
+	ASSERT_EQ(0, sm_acquire(fd, self->own, SECMEM_READ, NULL));
+	ASSERT_EQ(0, sm_call_start(&call));
+	ASSERT_EQ(0, SM_WAIT_UNTIL(sm_has_waiters(self->v.fd, self->own, 1)));
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	ASSERT_EQ(0, sched_setaffinity(call.tid, sizeof(set), &set));
+	ASSERT_EQ(0, sched_setscheduler(call.tid, SCHED_IDLE, &param));
+	ASSERT_EQ(0, hogs_start(self));
+
+	EXPECT_EQ(0, sm_release(self->v.fd, self->own));
+	EXPECT_EQ(0, sm_acquire(self->v.fd, self->own, SECMEM_READ, NULL));
+	EXPECT_EQ(-EAGAIN, sm_op(self->v.fd, SECMEM_IOC_SWITCH, self->own,
+				 SECMEM_WRITE | SECMEM_NOWAIT, 0));
+	EXPECT_FALSE(sm_call_done(&call));
+
+	/* When it runs, it takes the new access for its own. */
+	hogs_stop(self);
+	EXPECT_EQ(0, sm_release(fd, self->own));
+	EXPECT_EQ(0, sm_call_finish(&call));
+	EXPECT_EQ(0, sm_release(self->v.fd, self->own));
+	close(fd);
+}
+
 /* Nor the close of its file, which counts off what it had dropped. */
 TEST_F_TIMEOUT(unscheduled, export_waits_for_no_secret_that_was_dropped,
 	       SM_LOOP_TIMEOUT)

@@ -216,7 +216,7 @@ void secmem__held_set_flags(secmem_secret_t secret, uint64_t serial,
 	struct table *table;
 	struct entry *entry = entry_find(secret, serial, &table);
 
-	if (entry)
+	if (entry && atomic_load(&entry->state) == serial >> PLACE_BITS)
 		atomic_store(&entry->flags, flags);
 }
 

@@ -209,7 +209,8 @@ int secmem_create_from_fd(secmem_secret_t *secret, int fd, size_t length,
  *
  * Inside the callback this thread's calls on the same secret, through the same
  * grant, that would wait for this access are -EDEADLK and change nothing:
- * secmem_close, secmem_write and WRITE accesses inside both functions;
+ * secmem_close, secmem_write, WRITE accesses, and secmem_switch to WRITE inside
+ * both functions;
  * secmem_read, secmem_compare and READ accesses inside secmem_with_bytes_mut.
  * With timeout 0 they are tried: so secmem_close(secret, 0) is -EAGAIN, and the
  * secret is closed when the callback returns.
@@ -252,13 +253,13 @@ int secmem_acquire(secmem_secret_t secret, uint32_t flags, int64_t timeout,
  * touch of it is refused. flags is what it is to be, and SECMEM_NOWAIT for
  * timeout 0. To SECMEM_WRITE it waits for all other accesses, also this
  * process's own; it is -EDEADLK where another call waits for the same, or where
- * this thread is inside a callback on the same secret; -EPERM where the secret
- * is sealed; -EKEYREVOKED where it is closing. To SECMEM_READ it waits for
- * nobody, and says -EBADMSG as secmem_release does, or -EIO (memory under it is
- * bad): then it has happened. Else an error changes nothing, and access->flags
- * says which it is. -EINVAL: it is that already, or was released. A copy of the
- * struct stands for the same access; no thread may release it while another
- * switches it.
+ * this thread is inside a callback on the same secret (-EAGAIN with timeout 0);
+ * -EPERM where the secret is sealed; -EKEYREVOKED where it is closing. To
+ * SECMEM_READ it waits for nobody, and says -EBADMSG as secmem_release does, or
+ * -EIO (memory under it is bad): then it has happened. Else an error changes
+ * nothing, and access->flags says which it is. -EINVAL: it is that already, or
+ * was released. A copy of the struct stands for the same access; while a thread
+ * switches it, no other one may release or switch it.
  */
 int secmem_switch(struct secmem_access *access, uint32_t flags,
 		  int64_t timeout) SECMEM_MUST_CHECK;

@@ -116,6 +116,46 @@ static void secmem_lifecycle_closers(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&ctx->place->cold->waiters), 0);
 }
 
+/*
+ * A closer that is woken for nothing learns how the secret ends before it has
+ * looked; and the place may serve another secret by then, which ends, too.
+ */
+static void secmem_lifecycle_closer_told(struct kunit *test)
+{
+	struct secmem_kunit_place *ctx = test->priv;
+	struct secmem_place *place = ctx->place;
+	struct secmem_closer closer = { .place = place,
+					.generation = ctx->generation };
+	unsigned long patience = jiffies + 20 * HZ;
+	struct task_struct *task;
+
+	KUNIT_ASSERT_EQ(test,
+			secmem_kunit_step(test, SECMEM_EVENT_HOLD_WRITE), 0);
+	init_completion(&closer.done);
+	task = kthread_run(secmem_closer_run, &closer, "closer");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	while (!(READ_ONCE(place->cold) &&
+		 atomic_read(&place->cold->waiters)) &&
+	       time_before(jiffies, patience))
+		cond_resched();
+
+	KUNIT_EXPECT_EQ(test, secmem_place_lock(place), 0);
+	secmem_place_wake(place, SECMEM_END_NONE);
+	while (atomic_read(&place->cold->waiters) &&
+	       time_before(jiffies, patience))
+		cond_resched();
+	KUNIT_EXPECT_EQ(test, atomic_read(&place->cold->waiters), 0);
+	secmem_kunit_flip(&place->bytes, place->bytes.offset - 1, 1);
+	KUNIT_EXPECT_EQ(test,
+			secmem_place_step(place, ctx->generation,
+					  SECMEM_EVENT_DROP_LAST),
+			0);
+	secmem_place_wake(place, SECMEM_END_CLEAN);
+	secmem_place_unlock(place);
+	wait_for_completion(&closer.done);
+	KUNIT_EXPECT_EQ(test, closer.result, -EBADMSG);
+}
+
 /* A damaged canary is told to the closer, after the wipe. */
 static void secmem_lifecycle_damage(struct kunit *test)
 {
@@ -201,6 +241,7 @@ static void secmem_lifecycle_release(struct kunit *test)
 static struct kunit_case secmem_secret_cases[] = {
 	KUNIT_CASE(secmem_lifecycle_deadline),
 	KUNIT_CASE(secmem_lifecycle_closers),
+	KUNIT_CASE(secmem_lifecycle_closer_told),
 	KUNIT_CASE(secmem_lifecycle_damage),
 	KUNIT_CASE(secmem_lifecycle_stat),
 	KUNIT_CASE(secmem_lifecycle_release),

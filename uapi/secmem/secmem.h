@@ -118,8 +118,9 @@
 #define SECMEM_FOREVER		(-1)
 
 /*
- * Flags of the calls that take an access: NOWAIT with any of them; exactly one
- * of READ and WRITE with ACQUIRE and SWITCH, and neither with the others.
+ * Flags of the calls that take an access: NOWAIT with any of them but SWITCH
+ * to READ; exactly one of READ and WRITE with ACQUIRE and SWITCH, and neither with the
+ * others.
  */
 #define SECMEM_NOWAIT		(1U << 0)
 #define SECMEM_READ		(1U << 1)
@@ -307,7 +308,8 @@ struct secmem_acquire_args {
  *     no other access is held, also none of this grant's own; READs may begin
  *     meanwhile, as while an ACQUIRE for WRITE waits. Where one such call waits, any
  *     other that would have to wait is EDEADLK: each would wait for the other's access.
- *     An error leaves the READ access held.
+ *     An error leaves the READ access held, where it still is (EINVAL: another thread
+ *     gave it back; EKEYREVOKED: also REVOKE ends it).
  *   SECMEM_READ: the WRITE access becomes a READ access: others may READ. It never
  *     waits for an access; also while the secret is closing. With EBADMSG and EIO, as
  *     of RELEASE, it has happened. What was switched does not linger. deadline is 0,
