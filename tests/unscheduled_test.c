@@ -689,7 +689,8 @@ TEST_F_TIMEOUT(unscheduled, waiting_switch_is_over_with_its_access,
 	cpu_set_t set;
 	int fd;
 
-	ASSERT_EQ(0, sm_export(self->v.fd, self->own, SECMEM_RIGHT_READ, &fd));
+	ASSERT_EQ(0, sm_export(self->v.fd, self->own,
+			       SECMEM_RIGHT_READ | SECMEM_RIGHT_MAP, &fd));
 	ASSERT_EQ(0, sm_acquire(self->v.fd, self->own, SECMEM_READ, NULL));
 	ASSERT_EQ(0, sm_acquire(fd, self->own, SECMEM_READ, NULL));
 	ASSERT_EQ(0, sm_call_start(&call));
