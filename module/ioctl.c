@@ -89,6 +89,15 @@ static void secmem_ioctl_create_end(struct secmem_grant *grant,
 				     secmem_handle_generation(handle));
 }
 
+/* Enter the grant, which must have these rights, and find the secret. */
+static struct secmem_place *secmem_ioctl_place(struct secmem_grant *grant,
+					       u64 handle, u32 rights)
+{
+	int ret = secmem_grant_enter(grant, rights);
+
+	return ret ? ERR_PTR(ret) : secmem_grant_find(grant, handle);
+}
+
 static int secmem_ioctl_acquire(struct secmem_grant *grant,
 				struct secmem_call *call)
 {
@@ -106,10 +115,7 @@ static int secmem_ioctl_acquire(struct secmem_grant *grant,
 	/* Memory that is mapped to be written can be read. */
 	if (mode == SECMEM_WRITE)
 		rights |= SECMEM_RIGHT_WRITE;
-	ret = secmem_grant_enter(grant, rights);
-	if (ret)
-		return ret;
-	place = secmem_grant_find(grant, args->handle);
+	place = secmem_ioctl_place(grant, args->handle, rights);
 	if (IS_ERR(place))
 		return PTR_ERR(place);
 	ret = secmem_access_acquire(grant, place, generation, args->flags,
@@ -155,7 +161,6 @@ static int secmem_ioctl_switch(struct secmem_grant *grant,
 	const struct secmem_op *args = &call->op;
 	bool up = args->flags & SECMEM_WRITE;
 	struct secmem_place *place;
-	int ret;
 
 	if ((args->flags & ~(SECMEM_WRITE | SECMEM_NOWAIT)) &&
 	    args->flags != SECMEM_READ)
@@ -163,10 +168,8 @@ static int secmem_ioctl_switch(struct secmem_grant *grant,
 	if (up ? args->deadline < SECMEM_FOREVER :
 		 args->flags != SECMEM_READ || args->deadline)
 		return -EINVAL;
-	ret = secmem_grant_enter(grant, up ? SECMEM_RIGHT_WRITE : 0);
-	if (ret)
-		return ret;
-	place = secmem_grant_find(grant, args->handle);
+	place = secmem_ioctl_place(grant, args->handle,
+				   up ? SECMEM_RIGHT_WRITE : 0);
 	if (IS_ERR(place))
 		return PTR_ERR(place);
 	return secmem_access_switch(grant, place,
@@ -180,15 +183,10 @@ static struct secmem_place *secmem_ioctl_op(struct secmem_grant *grant,
 					    const struct secmem_op *args,
 					    u32 right, bool waits)
 {
-	int ret;
-
 	if ((args->flags & ~(waits ? SECMEM_NOWAIT : 0)) ||
 	    (waits ? args->deadline < SECMEM_FOREVER : args->deadline))
 		return ERR_PTR(-EINVAL);
-	ret = secmem_grant_enter(grant, right);
-	if (ret)
-		return ERR_PTR(ret);
-	return secmem_grant_find(grant, args->handle);
+	return secmem_ioctl_place(grant, args->handle, right);
 }
 
 /*
@@ -384,13 +382,11 @@ static void secmem_ioctl_export_end(struct secmem_grant *grant,
 
 static int secmem_ioctl_acquire_value(struct secmem_grant *grant, u64 handle)
 {
-	struct secmem_place *place;
+	struct secmem_place *place =
+		secmem_ioctl_place(grant, handle,
+				   SECMEM_RIGHT_MAP | SECMEM_RIGHT_READ);
 	int ret;
 
-	ret = secmem_grant_enter(grant, SECMEM_RIGHT_MAP | SECMEM_RIGHT_READ);
-	if (ret)
-		return ret;
-	place = secmem_grant_find(grant, handle);
 	if (IS_ERR(place))
 		return PTR_ERR(place);
 	if (secmem_view_pgoff(grant, place) > INT_MAX)
@@ -404,12 +400,8 @@ static int secmem_ioctl_acquire_value(struct secmem_grant *grant, u64 handle)
 
 static int secmem_ioctl_release_value(struct secmem_grant *grant, u64 handle)
 {
-	struct secmem_place *place;
-	int ret = secmem_grant_enter(grant, 0);
+	struct secmem_place *place = secmem_ioctl_place(grant, handle, 0);
 
-	if (ret)
-		return ret;
-	place = secmem_grant_find(grant, handle);
 	if (IS_ERR(place))
 		return PTR_ERR(place);
 	return secmem_access_release(grant, place,
