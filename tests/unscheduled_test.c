@@ -687,10 +687,13 @@ TEST_F_TIMEOUT(unscheduled, waiting_switch_is_over_with_its_access,
 				.deadline = SECMEM_FOREVER };
 	struct sched_param param = {};
 	cpu_set_t set;
+	void *view;
 	int fd;
 
 	ASSERT_EQ(0, sm_export(self->v.fd, self->own,
 			       SECMEM_RIGHT_READ | SECMEM_RIGHT_MAP, &fd));
+	view = sm_map(fd, SM_VIEW_LENGTH, PROT_READ);
+	ASSERT_NE(MAP_FAILED, view);
 	ASSERT_EQ(0, sm_acquire(self->v.fd, self->own, SECMEM_READ, NULL));
 	ASSERT_EQ(0, sm_acquire(fd, self->own, SECMEM_READ, NULL));
 	ASSERT_EQ(0, sm_call_start(&call));
@@ -712,6 +715,7 @@ TEST_F_TIMEOUT(unscheduled, waiting_switch_is_over_with_its_access,
 	EXPECT_EQ(0, sm_release(fd, self->own));
 	EXPECT_EQ(0, sm_call_finish(&call));
 	EXPECT_EQ(0, sm_release(self->v.fd, self->own));
+	munmap(view, SM_VIEW_LENGTH);
 	close(fd);
 }
 
