@@ -34,14 +34,13 @@
  *
  * Lengths and offsets are bytes. A deadline is absolute CLOCK_MONOTONIC
  * nanoseconds, as the caller's time namespace has that clock, or SECMEM_FOREVER;
- * one in the past makes a call that would
- * wait fail with ETIMEDOUT, after trying once. A wait that a signal ends
- * returns EINTR and is never restarted by the kernel. A call that takes no
- * deadline (RELEASE, SWITCH to READ, SEAL, DROP, REVOKE, EXPORT) waits for no access of others; where
- * a thread of another process that has a grant of the secret is in the middle of a
- * call, it may wait for that, and returns EINTR only when it is being killed. One
- * with SECMEM_NOWAIT, or with a deadline in the past, waits for that, too, but
- * for some 50 milliseconds at most.
+ * one in the past makes a call that would wait fail with ETIMEDOUT, after trying
+ * once. A wait that a signal ends returns EINTR and is never restarted by the
+ * kernel. A call that takes no deadline (RELEASE, SWITCH to READ, SEAL, DROP,
+ * REVOKE, EXPORT) waits for no access of others; where a thread of another process
+ * that has a grant of the secret is in the middle of a call, it may wait for that,
+ * and returns EINTR only when it is being killed. One with SECMEM_NOWAIT, or with a
+ * deadline in the past, waits for that, too, but for some 50 milliseconds at most.
  *
  * All calls may be made by any thread of the address space that the file
  * answers, at the same time. An access belongs to the grant, not to the thread
