@@ -13,7 +13,7 @@
 
 #define ON (1ULL << SECMEM_PROT_DIRECT_MAP)
 #define MIN_FREE "/proc/sys/vm/min_free_kbytes"
-#define BRIM_KIB 1024 /* stays free */
+#define BRIM_KIB 10240 /* stays free, for the search */
 #define LENGTH (256 << 10)
 #define BALLAST ((size_t)32 << 20) /* freed once memory is full */
 #define VIEW ((size_t)8 << 30)
@@ -164,7 +164,7 @@ TEST_F_TIMEOUT(alias, kernel_maps_no_page_of_a_secret_anywhere, SM_LOOP_TIMEOUT)
 	uint64_t handle = 0, last, at, pfn = 0, mapped;
 	struct secmem_reader r;
 	unsigned char *plain, *ballast;
-	long count = 0, met;
+	long count = 0;
 	int err = 0;
 
 	if (self->reader < 0)
@@ -195,14 +195,9 @@ TEST_F_TIMEOUT(alias, kernel_maps_no_page_of_a_secret_anywhere, SM_LOOP_TIMEOUT)
 	ASSERT_LT(2, count);
 
 	ASSERT_LE(0, reader_walk(self->reader, &r));
-	met = reader_count_image(self->reader);
 	TH_LOG("%llu pages in the kernel's page table, %ld of a secret in its image",
-	       r.seen, met);
+	       r.seen, reader_count_image(self->reader));
 	EXPECT_LT(0, r.seen);
-#ifdef __x86_64__
-	/* There, what the image has left is mapped at its own address, too. */
-	EXPECT_LT(0, met);
-#endif
 	EXPECT_EQ(0, r.count) TH_LOG("page %#llx at %#llx", r.pfn, r.address);
 
 	/*
