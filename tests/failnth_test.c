@@ -255,6 +255,13 @@ static int prepare_access(struct place *p)
 	return err ? err : sm_acquire(p->fd, p->handle, SECMEM_WRITE, NULL);
 }
 
+static int prepare_read(struct place *p)
+{
+	int err = prepare_view(p);
+
+	return err ? err : sm_acquire(p->fd, p->handle, SECMEM_READ, NULL);
+}
+
 /* The mapping loses its entries; the access stays. */
 static int prepare_narrowed(struct place *p)
 {
@@ -395,10 +402,15 @@ static int call_drop_other(struct place *p)
 	return sm_drop(p->other, p->handle);
 }
 
-static int call_switch(struct place *p)
+static int call_switch_up(struct place *p)
 {
 	return sm_op(p->fd, SECMEM_IOC_SWITCH, p->handle,
 		     SECMEM_WRITE | SECMEM_NOWAIT, 0);
+}
+
+static int call_switch_down(struct place *p)
+{
+	return sm_op(p->fd, SECMEM_IOC_SWITCH, p->handle, SECMEM_READ, 0);
 }
 
 static int call_close(struct place *p)
@@ -495,7 +507,8 @@ static const struct nth_case nth_cases[] = {
 	{ "DROP", prepare_secret, call_drop, false, true },
 	{ "DROP by another grant", prepare_other_view, call_drop_other, true,
 	  false },
-	{ "SWITCH", prepare_access, call_switch, false, true },
+	{ "SWITCH to WRITE", prepare_read, call_switch_up, false, true },
+	{ "SWITCH to READ", prepare_access, call_switch_down, false, true },
 	{ "CLOSE", prepare_secret, call_close, false, true },
 	{ "REVOKE", prepare_access, call_revoke, false, true },
 	{ "STAT", prepare_secret, call_stat, false, true },
